@@ -1,0 +1,112 @@
+"""Agent: who answers. Frozen configuration; a conversation is a `Session`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
+from typing import Any, Generic, overload
+
+from typing_extensions import TypeVar
+
+from agentkit.core.messages import Content
+from agentkit.core.settings import ModelSettings
+from agentkit.core.spec import VERSION, Binding, Limits, Settings
+from agentkit.errors import ConfigurationError
+from agentkit.journal.memory import MemoryJournal
+from agentkit.models import Model
+from agentkit.models.base import Endpoint
+from agentkit.result import Result
+from agentkit.session import Session
+from agentkit.tools import Tool
+from agentkit.tools.dispatch import Dispatch
+from agentkit.tools.tool import Outcome
+
+DepsT = TypeVar("DepsT", contravariant=True, default=object)
+OutT = TypeVar("OutT", covariant=True, default=str)
+O = TypeVar("O", default=str)  # noqa: E741 - the public surface's name
+
+
+@dataclass(frozen=True)
+class Agent(Generic[DepsT, OutT]):
+    """Who answers: a model, what it is told, which tools it has, and what one turn may use.
+
+    Args:
+        model: a `Model`, or a name from the contract table ("deepseek-flash").
+        instructions: a text, or a function of the deps; it is evaluated once per session and recorded.
+        tools: functions decorated with `@tool`, in the order the model is told of them.
+        deps_type: the type of what tools get as `ctx.deps`.
+
+    Raises:
+        ConfigurationError: an unknown model name, two tools of one name, something that is no tool.
+    """
+
+    model: Model | str
+    _: KW_ONLY
+    name: str = "agent"
+    instructions: str | Callable[[DepsT], str] = ""
+    tools: Sequence[Tool[DepsT, ..., Any]] = ()
+    deps_type: type[DepsT] = object  # type: ignore[assignment]  # the default of a type variable
+    output_type: type[OutT] = str  # type: ignore[assignment]  # the default of a type variable
+    limits: Limits = field(default_factory=Limits)
+    settings: ModelSettings = field(default_factory=ModelSettings)
+
+    def __post_init__(self) -> None:
+        if self.output_type is not str:
+            raise ConfigurationError(f"output_type={self.output_type!r}: only str is possible in this version")
+        unknown = set(self.settings) - set(Settings.__dataclass_fields__)
+        if unknown:
+            known = ", ".join(Settings.__dataclass_fields__)
+            raise ConfigurationError(f"settings: there is no {', '.join(sorted(unknown))}; there are {known}")
+        self.endpoint.resolve()
+        _ = self.dispatch
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """The model as an endpoint, looked up by name where only a name is given."""
+        return Model(self.model) if isinstance(self.model, str) else self.model
+
+    @cached_property
+    def dispatch(self) -> Dispatch:
+        """The tools, ready to be checked and run."""
+        return Dispatch(self.tools)
+
+    def binding(self, instructions: str) -> Binding:
+        """Return everything the model is told and how, with these instructions."""
+        return Binding(
+            agent=self.name,
+            model=self.endpoint.name,
+            instructions=instructions,
+            tools=self.dispatch.specs,
+            settings=Settings(**self.settings),
+            contract=self.endpoint.resolve(),
+            limits=self.limits,
+            version=VERSION,
+        )
+
+    def told(self, deps: Any) -> str:
+        """Return the instructions for these deps."""
+        return self.instructions if isinstance(self.instructions, str) else self.instructions(deps)
+
+    @overload
+    async def run(self: "Agent[None, O]", message: Content) -> Result[O]: ...
+    @overload
+    async def run(self, message: Content, *, deps: DepsT) -> Result[OutT]: ...
+    async def run(self, message: Content, *, deps: Any = None) -> Result[Any]:
+        """Run one turn with a journal in memory: for what need not survive the process.
+
+        Raises:
+            ConfigurationError: a tool may wait for a person, and nobody could answer: use `Session`.
+            ModelError: the model service failed.
+        """
+        asking = [tool.name for tool in self.tools if tool.declared.needs_approval is not False]
+        if asking:
+            raise ConfigurationError(
+                f"{', '.join(asking)} may need approval, which Agent.run cannot wait for. Use "
+                "`async with Session(agent, id, journal=…) as session: await session.run(…)`."
+            )
+        async with Session[Any, Any](self, "run", journal=MemoryJournal(), deps=deps) as session:
+            result = await session.run(message)
+            while result.unknowns:
+                for unknown in result.unknowns:
+                    await session.resolve(unknown, Outcome.unknown(), by="agentkit")
+                result = await session.resume()
+            return result

@@ -1,0 +1,80 @@
+"""`Binding` (everything the model is told and how) to `AgentBound` and its blobs, and back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+from agentkit.core.contract import Contract
+from agentkit.core.events import AgentBound, Prices
+from agentkit.core.spec import Binding, BoundTool, Settings, ToolSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Contents named by hash. `shared`: tool schemas and static instructions; all else belongs to the session."""
+
+    hash: str
+    data: bytes
+    shared: bool = False
+
+
+def hashed(data: bytes) -> str:
+    """Return the name of contents: BLAKE2b, 128 bit, 32 hexadecimal digits."""
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def bind(binding: Binding, prices: Prices | None, *, static: bool) -> tuple[AgentBound, tuple[Blob, ...]]:
+    """Return the event that records a binding, and the contents it names. `static`: instructions are the agent's own."""
+    instructions = Blob(*_named(binding.instructions.encode("utf-8", "surrogatepass")), shared=static)
+    schemas = Blob(*_named(_json([_told(spec) for spec in binding.tools])), shared=True)
+    settings = Blob(*_named(_json(asdict(binding.settings))), shared=True)
+    contract = Blob(*_named(_json(binding.contract.model_dump(mode="json"))), shared=True)
+    event = AgentBound(
+        agent=binding.agent,
+        model=binding.model,
+        contract_id=binding.contract.id,
+        version=binding.version,
+        instructions=instructions.hash,
+        schemas=schemas.hash,
+        settings=settings.hash,
+        contract=contract.hash,
+        tools=tuple(spec.bound for spec in binding.tools),
+        limits=binding.limits,
+        bridges=binding.contract.bridges,
+        max_tokens=binding.settings.max_tokens,
+        prices=prices,
+    )
+    return event, (instructions, schemas, settings, contract)
+
+
+def unbind(event: AgentBound, contents: Mapping[str, bytes]) -> Binding:
+    """Return what `bind` recorded. Raises: KeyError: contents named by the event are not given."""
+    told = {spec["name"]: spec for spec in json.loads(contents[event.schemas])}
+    return Binding(
+        agent=event.agent,
+        model=event.model,
+        instructions=contents[event.instructions].decode("utf-8", "surrogatepass"),
+        tools=tuple(_untold(bound, told[bound.name]) for bound in event.tools),
+        settings=Settings(**json.loads(contents[event.settings])),
+        contract=Contract.model_validate_json(contents[event.contract]),
+        limits=event.limits,
+        version=event.version,
+    )
+
+
+def _told(spec: ToolSpec) -> dict[str, Any]:
+    return {"name": spec.bound.name, "description": spec.description, "parameters": spec.parameters}
+
+
+def _untold(bound: BoundTool, told: dict[str, Any]) -> ToolSpec:
+    return ToolSpec(bound, told["description"], told["parameters"])
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def _named(data: bytes) -> tuple[str, bytes]:
+    return hashed(data), data

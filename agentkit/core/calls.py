@@ -1,0 +1,175 @@
+"""How a call moves. `*` marks a settled state: the call has a result.
+
+    requested  refused* | held | started | closed*
+    held       approved | denied* | closed* | held (what was to be approved has changed) | refused* (tool gone)
+    approved   started | held | refused* | closed*
+    started    finished* | unknown (ToolUnknown, or RunStarted) | suspended
+    suspended  started | finished* | unknown | closed*
+    unknown    finished* | unknown, with proof that it did not happen → started, held, closed*
+
+`FROM` is that table by event; a test draws the picture above from it. Entering held, suspended or unknown opens a
+question whose number is the seq of the event; a decision names that number, and an older one is refused.
+"""
+
+from dataclasses import replace
+from typing import TypeAlias
+
+from agentkit.core.events import (
+    CallAnswered,
+    CallApproved,
+    CallClosed,
+    CallDenied,
+    CallHeld,
+    CallRefused,
+    CallResolved,
+    CallSuspended,
+    ToolFinished,
+    ToolStarted,
+    ToolUnknown,
+)
+from agentkit.core.messages import Part
+from agentkit.core.state import Call, CallStatus, Phase, State
+from agentkit.core.turns import next_step
+from agentkit.errors import ProtocolError
+
+CallEvent: TypeAlias = (
+    CallRefused
+    | CallHeld
+    | CallApproved
+    | CallDenied
+    | CallClosed
+    | ToolStarted
+    | ToolFinished
+    | ToolUnknown
+    | CallSuspended
+    | CallAnswered
+    | CallResolved
+)
+
+FROM: dict[type[CallEvent], tuple[CallStatus, ...]] = {
+    CallRefused: ("requested", "held", "approved"),
+    CallHeld: ("requested", "held", "approved", "unknown"),
+    CallApproved: ("held",),
+    CallDenied: ("held",),
+    CallClosed: ("requested", "held", "approved", "suspended", "unknown"),
+    ToolStarted: ("requested", "approved", "suspended", "unknown"),
+    ToolFinished: ("started", "suspended", "unknown"),
+    ToolUnknown: ("started", "suspended"),
+    CallSuspended: ("started",),
+    CallAnswered: ("suspended",),
+    CallResolved: ("unknown",),
+}
+
+
+def move(state: State, event: CallEvent) -> State:
+    """Apply an event that is about one call; when it settles the last one, the step is over."""
+    call = state.call(event.call)
+    if call is None:
+        raise ProtocolError(f"{type(event).__name__}: no call {event.call} in the open step")
+    if call.status not in FROM[type(event)]:
+        raise ProtocolError(f"{type(event).__name__}: call {call.key} is {call.status}")
+    moved = _moved(state, call, event)
+    calls = tuple(moved if other.key == call.key else other for other in state.calls)
+    state = replace(state, calls=calls)
+    if isinstance(event, ToolStarted) and call.started == 0:
+        state = replace(state, tool_calls=state.tool_calls + 1)
+    if isinstance(event, CallResolved) and moved.settled and event.kind == "unknown":
+        state = replace(state, given_up=state.given_up | {(call.tool, call.arguments)})
+    if state.phase is Phase.ACTING and all(other.settled for other in calls):
+        return next_step(state)
+    return state
+
+
+def _moved(state: State, call: Call, event: CallEvent) -> Call:
+    match event:
+        case CallRefused(parts=parts):
+            return _settled(call, "refused", parts)
+        case CallHeld():
+            return _held(state, call, event)
+        case CallApproved(question=number, edited=edited):
+            _current(call, number)
+            return replace(call, status="approved", edited=call.edited if edited is None else edited)
+        case CallDenied(question=number, parts=parts):
+            _current(call, number)
+            return _settled(call, "denied", parts)
+        case CallClosed(parts=parts):
+            return _closed(state, call, parts)
+        case CallSuspended(kind=kind, text=text):
+            return replace(call, status="suspended", kind=kind, question=state.seq, why=text)
+        case CallAnswered(question=number, parts=parts):
+            _current(call, number)
+            return _settled(call, "finished", parts)
+        case _:
+            return _ran(state, call, event)
+
+
+def _ran(state: State, call: Call, event: ToolStarted | ToolFinished | ToolUnknown | CallResolved) -> Call:
+    match event:
+        case ToolStarted():
+            return _started(state, call, event)
+        case ToolFinished(parts=parts):
+            return _settled(call, "finished", parts)
+        case ToolUnknown(why=why):
+            return replace(call, status="unknown", question=state.seq, why=why, reconciled=False)
+        case CallResolved():
+            return _resolved(call, event)
+
+
+def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...]) -> Call:
+    return replace(call, status=status, parts=parts, question=0)
+
+
+def _held(state: State, call: Call, event: CallHeld) -> Call:
+    if call.status == "unknown" and not call.cleared:
+        raise ProtocolError(f"call {call.key}: its outcome is unknown")
+    return replace(
+        call,
+        status="held",
+        kind=event.kind,
+        question=state.seq,
+        why=event.why,
+        digest=event.digest,
+        arguments=event.arguments,
+        cleared=False,
+    )
+
+
+def _closed(state: State, call: Call, parts: tuple[Part, ...]) -> Call:
+    if call.status == "unknown" and call.effect == "once" and not call.cleared:
+        raise ProtocolError(f"call {call.key}: its outcome is unknown, so it cannot be closed")
+    if state.ending is None and call.status != "unknown":
+        raise ProtocolError(f"call {call.key}: the turn is not ending")
+    return _settled(call, "closed", parts)
+
+
+def _started(state: State, call: Call, event: ToolStarted) -> Call:
+    if call.status == "unknown" and call.effect == "once" and not call.cleared:
+        raise ProtocolError(f"call {call.key}: it may have happened, so it is not started again")
+    return replace(
+        call,
+        status="started",
+        started=state.seq,
+        effect=event.effect,
+        digest=event.digest,
+        arguments=event.arguments,
+        uid=call.uid or state.uid,
+        question=0,
+        cleared=False,
+    )
+
+
+def _resolved(call: Call, event: CallResolved) -> Call:
+    if event.source != "tool":  # a run that ends after all knows its call, not the question that was opened since
+        _current(call, event.question)
+    if call.cleared:
+        raise ProtocolError(f"call {call.key}: it is known that it did not happen")
+    if event.kind == "happened" or (event.kind == "unknown" and event.source == "person"):
+        return _settled(call, "finished", event.parts)
+    if event.kind == "not_happened":
+        return replace(call, cleared=True)
+    return replace(call, reconciled=True, why=event.why or call.why)
+
+
+def _current(call: Call, number: int) -> None:
+    if number != call.question:
+        raise ProtocolError(f"call {call.key}: question {number} is no longer open (now {call.question})")

@@ -1,0 +1,128 @@
+"""Messages as plain frozen values: what was said, kept as it came. Identity and time belong to the journal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture: an `https:` or `data:` URL, as the service will get it."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file: its name and a `data:` URL, as the service will get it."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A text kept outside its event, in the journal's blobs: the driver fetches it when a request needs it."""
+
+    hash: str
+    size: int  # bytes, UTF-8
+
+
+Part: TypeAlias = Text | Image | File | Stored
+Content: TypeAlias = str | Sequence[Text | Image | File]
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """Who made an assistant message: reasoning is bound to it (CONTRACTS.md, section 8, storage rule 4)."""
+
+    model: str
+    contract: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call as the model asked for it. `arguments` are the raw characters that came; they are never re-encoded."""
+
+    id: str
+    name: str
+    arguments: str
+    given_id: str | None = None  # what the provider sent, where it was empty, repeated or illegal and `id` replaces it
+    extras: Mapping[str, Json] = field(default_factory=dict)  # provider-private fields beside the call, sent back as is
+
+
+@dataclass(frozen=True, slots=True)
+class UserMessage:
+    """What a person (or a notice in a person's place) said."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantMessage:
+    """What the model said.
+
+    `reasoning` has three states (CONTRACTS.md, fact 3): None (the field was absent), "" (present and empty), text.
+    `carrier` names the field it came in; `extras` holds provider-private fields of the message, sent back as they came.
+    """
+
+    text: str | None = None
+    reasoning: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    carrier: str | None = None
+    extras: Mapping[str, Json] = field(default_factory=dict)
+    producer: Producer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMessage:
+    """The result of one call, as the model gets it."""
+
+    call_id: str
+    name: str
+    parts: tuple[Part, ...]
+
+
+Message: TypeAlias = UserMessage | AssistantMessage | ToolMessage
+
+
+def parts_of(content: Content) -> tuple[Part, ...]:
+    """Turn what a caller gave (`str`, or a sequence of parts) into parts.
+
+    Raises:
+        TypeError: something in the sequence is neither Text, Image nor File.
+    """
+    if isinstance(content, str):
+        return (Text(content),)
+    parts = tuple(content)
+    for part in parts:
+        if not isinstance(part, Text | Image | File):
+            raise TypeError(f"a message holds str or parts (Text, Image, File), not {type(part).__name__}")
+    return parts
+
+
+def text_of(parts: Sequence[Part]) -> str:
+    """Return the readable text of parts; pictures, files and stored texts are named, not shown."""
+    return "".join(_shown(part) for part in parts)
+
+
+def _shown(part: Part) -> str:
+    match part:
+        case Text(text):
+            return text
+        case Image():
+            return "[image]"
+        case File(name, _):
+            return f"[file {name}]"
+        case Stored(_, size):
+            return f"[{size} bytes, stored]"

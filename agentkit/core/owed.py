@@ -1,0 +1,257 @@
+"""What comes next: facts nobody has to perform (`follows`), and what the world owes (`commands`)."""
+
+from collections.abc import Mapping
+
+from agentkit.core import words
+from agentkit.core.commands import CallModel, CheckCall, Command, Go, Hold, Reconcile, Refuse, RunTool, Verdict
+from agentkit.core.events import (
+    AnyEvent,
+    CallClosed,
+    CallHeld,
+    CallRefused,
+    LimitKind,
+    LimitReached,
+    ModelFailed,
+    ModelStarted,
+    ToolFinished,
+    ToolStarted,
+    TurnEnded,
+)
+from agentkit.core.spec import BoundTool, Effect
+from agentkit.core.state import PARKED, Call, Phase, State
+from agentkit.core.turns import reservation
+
+MAX_REJECTED = 3  # unusable answers to one request, before the turn faults
+MAX_INTERRUPTED = 3  # broken answers to one request, before the turn faults
+MAX_LOST = 3  # starts of a harmless call lost with their process, before it counts as failed
+
+_STRICTNESS: dict[Effect, int] = {"read": 0, "idempotent": 1, "once": 2}
+
+
+def follows(state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
+    """Return the next fact that needs nobody to perform it; None when something must happen first.
+
+    `verdicts` are the results of checks, by call: a call that may start only with a verdict waits for one.
+    """
+    if state.bound is None:
+        return None
+    match state.phase:
+        case Phase.THINKING:
+            return None if state.flight else _thinking(state)
+        case Phase.ACTING:
+            return next((event for call in state.calls if (event := _of_call(state, call, verdicts))), None)
+        case Phase.FAULTED:
+            return _faulted(state)
+        case Phase.ENDING:
+            return _ended(state) or TurnEnded("completed")
+        case Phase.IDLE:
+            return None
+
+
+def _ended(state: State) -> TurnEnded | None:
+    return TurnEnded(state.ending.status, state.ending.reason) if state.ending else None
+
+
+def _faulted(state: State) -> TurnEnded | None:
+    if state.ending or not state.waiting:
+        return _ended(state)
+    return TurnEnded("failed", state.fault.text if state.fault else "")
+
+
+def _thinking(state: State) -> AnyEvent:
+    ended = _ended(state)
+    if ended:
+        return ended
+    if state.rejected >= MAX_REJECTED:
+        return ModelFailed("rejected", f"{state.rejected} answers in a row could not be used")
+    if state.interrupted >= MAX_INTERRUPTED:
+        return ModelFailed("interrupted", f"the answer broke off {state.interrupted} times in a row")
+    tokens, cost = reservation(state)
+    met = _limit_met(state, tokens)
+    if met:
+        return met
+    return ModelStarted(state.attempt + 1, tokens, cost)
+
+
+def _limit_met(state: State, tokens: int) -> LimitReached | None:
+    limits = state.bound.limits if state.bound else None
+    if limits is None:
+        return None
+    if limits.steps is not None and state.step > limits.steps:
+        return LimitReached("steps", f"limit reached: {limits.steps} steps in one turn")
+    spent = state.usage.tokens
+    if limits.tokens is not None and spent + tokens > limits.tokens:
+        return _over("tokens", f"{limits.tokens} tokens in one turn ({spent} used, the next call may take {tokens})")
+    _, cost = reservation(state)
+    paid = state.usage.cost
+    if limits.cost is None:
+        return None
+    if paid is None or cost is None:
+        return _over("cost", f"{limits.cost} USD in one turn, and no price is known to count with")
+    if paid + cost > limits.cost:
+        return _over("cost", f"{limits.cost} USD in one turn ({paid} used, the next call may take {cost})")
+    return None
+
+
+def _over(kind: LimitKind, what: str) -> LimitReached:
+    return LimitReached(kind, f"limit reached: {what}")
+
+
+def _of_call(state: State, call: Call, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
+    tool = state.tool(call.tool)
+    match call.status:
+        case "requested" | "approved":
+            return _before_start(state, call, tool, verdicts.get(call.key))
+        case "held":
+            return _still_held(state, call, tool)
+        case "suspended":
+            return _close(state, call) if state.ending else None
+        case "unknown":
+            return _of_unknown(state, call, tool)
+        case _:
+            return None
+
+
+def _before_start(state: State, call: Call, tool: BoundTool | None, verdict: Verdict | None) -> AnyEvent | None:
+    if state.ending:
+        return _close(state, call)
+    if tool is None and call.status == "approved":
+        return CallRefused(call.key, "gone", words.gone(call.tool))
+    if tool is None:
+        return CallRefused(call.key, "unknown_tool", words.unknown_tool(call.tool, list(state.tools)))
+    if verdict is None:
+        return None
+    if isinstance(verdict, Refuse):
+        return verdict.event
+    return _hold(state, call, tool, verdict) or (_start(state, call, tool, verdict.arguments))
+
+
+def _hold(state: State, call: Call, tool: BoundTool, verdict: Go | Hold) -> CallHeld | None:
+    approved = call.status == "approved"
+    if approved and (call.digest != tool.digest or (call.edited is None and call.arguments != verdict.arguments)):
+        return CallHeld(call.key, "approval", tool.digest, verdict.arguments, "what was approved has changed")
+    if not approved and (isinstance(verdict, Hold) or (state.forked and tool.effect == "once")):
+        why = verdict.why if isinstance(verdict, Hold) else "this session is a copy of another"
+        return CallHeld(call.key, "approval", tool.digest, verdict.arguments, why)
+    return None if approved and call.kind == "twin" else _twin(state, call, tool, verdict.arguments)
+
+
+def _twin(state: State, call: Call, tool: BoundTool, arguments: str) -> CallHeld | None:
+    same = (call.tool, arguments)
+    alive = (other for other in state.calls if other.key != call.key and other.status == "unknown")
+    open_twin = any(other.effect == "once" and (other.tool, other.arguments) == same for other in alive)
+    if not open_twin and same not in state.given_up:
+        return None
+    return CallHeld(call.key, "twin", tool.digest, arguments, "an equal call was made, and its outcome is not known")
+
+
+def _start(state: State, call: Call, tool: BoundTool, arguments: str) -> ToolStarted | LimitReached | None:
+    if not may_start(state, call):
+        return None
+    limit = state.bound.limits.tool_calls if state.bound else None
+    if limit is not None and call.started == 0 and state.tool_calls >= limit:
+        return LimitReached("tool_calls", f"limit reached: {limit} tool calls in one turn")
+    return ToolStarted(call.key, stricter(tool.effect, call), tool.digest, arguments, call.edited)
+
+
+def stricter(effect: Effect, call: Call) -> Effect:
+    """Return the stricter of today's effect and the one recorded when the call started."""
+    if not call.started:
+        return effect
+    return max(effect, call.effect, key=_STRICTNESS.__getitem__)
+
+
+def _still_held(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | None:
+    if state.ending:
+        return _close(state, call)
+    if tool is None:
+        return CallRefused(call.key, "gone", words.gone(call.tool))
+    if call.digest != tool.digest:
+        return CallHeld(call.key, call.kind or "approval", tool.digest, call.arguments, "the tool has changed")  # type: ignore[arg-type]  # a held call's kind is one of the two
+    return None
+
+
+def _of_unknown(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | None:
+    once = call.effect == "once" or (tool is not None and tool.effect == "once")
+    if once and not call.cleared:
+        return None
+    if state.ending:
+        return _close(state, call)
+    if tool is None:
+        return CallClosed(call.key, "gone", words.gone(call.tool)) if once else _failed(call, words.gone(call.tool))
+    if not once and call.lost >= MAX_LOST:
+        return _failed(call, words.crashed(call.tool, call.lost))
+    if once and (call.digest != tool.digest or call.uid != state.uid):
+        changed = "the tool has changed" if call.digest != tool.digest else "this session was copied"
+        return CallHeld(call.key, "approval", tool.digest, call.arguments, f"{changed} since it was started")
+    return _start(state, call, tool, call.arguments)
+
+
+def _failed(call: Call, parts: words.Parts) -> ToolFinished:
+    return ToolFinished(call.key, parts, failed=True)
+
+
+def _close(state: State, call: Call) -> CallClosed:
+    why = "cancelled" if state.ending and state.ending.status == "cancelled" else "limit"
+    ran = call.started > 0 and call.effect != "read" and not call.cleared and call.status != "suspended"
+    return CallClosed(call.key, why, words.closed(why, effect_started=ran))  # type: ignore[arg-type]  # one of two words
+
+
+def may_start(state: State, call: Call) -> bool:
+    """Tell whether the calls asked before this one let it start.
+
+    An exclusive call waits until all before it are settled. Another one waits for the exclusive calls before it, but
+    not for those that wait for people themselves.
+    """
+    exclusive = _exclusive(state, call)
+    parked = False
+    for earlier in state.calls:
+        if earlier.key == call.key:
+            return True
+        if earlier.settled:
+            continue
+        if exclusive:
+            return False
+        barrier = _exclusive(state, earlier)
+        parked = parked or earlier.status in PARKED
+        if barrier and not parked:
+            return False
+    return False
+
+
+def _exclusive(state: State, call: Call) -> bool:
+    tool = state.tool(call.tool)
+    return tool.exclusive if tool else True
+
+
+def commands(state: State) -> tuple[Command, ...]:
+    """Return everything the world owes this session now."""
+    if state.phase is Phase.THINKING and state.flight and state.flight.purpose == "answer":
+        return () if cut_short(state) else (CallModel(f"{state.turn}.{state.step}", state.attempt),)
+    if state.phase is not Phase.ACTING:
+        return ()
+    return tuple(command for call in state.calls if (command := _owed(state, call)))
+
+
+def cut_short(state: State) -> bool:
+    """Tell whether what is in flight is no longer wanted: the turn was cancelled, or its time is up."""
+    return state.ending is not None and (state.ending.status == "cancelled" or state.ending.limit == "seconds")
+
+
+def _owed(state: State, call: Call) -> Command | None:
+    match call.status:
+        case "requested" | "approved" if may_start(state, call) and not state.ending:
+            return CheckCall(call.key, call.tool, call.effective)
+        case "started" if not cut_short(state):
+            return RunTool(call.key, call.tool, call.effective, call.started, call.edited is not None)
+        case "unknown" if _may_reconcile(state, call):
+            return Reconcile(call.key, call.tool, call.effective, call.question)
+        case _:
+            return None
+
+
+def _may_reconcile(state: State, call: Call) -> bool:
+    tool = state.tool(call.tool)
+    if tool is None or not tool.has_reconcile or call.reconciled or call.cleared:
+        return False
+    return call.effect == "once" or tool.effect == "once"

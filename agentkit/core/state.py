@@ -1,0 +1,151 @@
+"""The state of a session: everything that follows from its events, and nothing else."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Literal, TypeAlias
+
+from agentkit.core.events import AgentBound, LimitKind, ModelFailed, UserSaid
+from agentkit.core.log import Log, Names
+from agentkit.core.messages import Message, Part
+from agentkit.core.spec import BoundTool, Effect, Usage
+
+
+class Phase(Enum):
+    """Where the open turn stands. `State.ending` is a flag beside it, not a phase."""
+
+    IDLE = "idle"
+    THINKING = "thinking"
+    ACTING = "acting"
+    FAULTED = "faulted"
+    ENDING = "ending"
+
+
+CallStatus: TypeAlias = Literal[
+    "requested", "held", "approved", "started", "suspended", "unknown", "refused", "denied", "closed", "finished"
+]
+SETTLED: frozenset[CallStatus] = frozenset({"refused", "denied", "closed", "finished"})
+PARKED: frozenset[CallStatus] = frozenset({"held", "suspended", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the open step."""
+
+    key: str  # turn.step.index
+    tool: str
+    call_id: str
+    raw: str  # the arguments as the model wrote them
+    status: CallStatus = "requested"
+    kind: Literal["", "approval", "twin", "question", "child"] = ""  # why it was last held or suspended
+    question: int = 0  # number of the open question: seq of the event that opened it
+    why: str = ""
+    digest: str = ""  # of the tool as last held or started
+    arguments: str = ""  # hash of the effective arguments, as last held or started
+    edited: str | None = None
+    effect: Effect = "once"
+    uid: str = ""  # of the session when it started: the key handed out must not change by a fork
+    started: int = 0  # seq of the last ToolStarted
+    lost: int = 0  # starts lost to crashes
+    reconciled: bool = False  # asked in this run, without an answer
+    cleared: bool = False  # proof that it did not happen and no longer can
+    parts: tuple[Part, ...] = ()  # the result, once settled
+
+    @property
+    def effective(self) -> str:
+        """The arguments the tool gets: a person's edit, else the model's."""
+        return self.raw if self.edited is None else self.edited
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has a result."""
+        return self.status in SETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the open turn is to end."""
+
+    status: Literal["cancelled", "limit"]
+    reason: str
+    limit: LimitKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message of the transcript, and the step it belongs to."""
+
+    message: Message
+    turn: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What came of a turn that is over."""
+
+    number: int
+    messages: tuple[UserSaid, ...]
+    status: Literal["completed", "cancelled", "limit", "failed"]
+    reason: str
+    text: str
+    steps: int
+    usage: Usage
+    fault: ModelFailed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A model call that has started in this run and has no outcome: what was set aside for it."""
+
+    tokens: int
+    cost: Decimal | None
+    purpose: Literal["answer", "compaction"] = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A session, folded. `follows` and `commands` (loop.py) read it; only `apply` makes a new one."""
+
+    seq: int = 0
+    uid: str = ""
+    agent: str = ""
+    forked: bool = False
+    bound: AgentBound | None = None
+    tools: dict[str, BoundTool] = field(default_factory=dict)
+    phase: Phase = Phase.IDLE
+    ending: Ending | None = None
+    turn: int = 0
+    step: int = 0
+    attempt: int = 0
+    flight: Flight | None = None
+    rejected: int = 0  # answers of this step that could not be used
+    interrupted: int = 0  # attempts of this step that broke off
+    fault: ModelFailed | None = None
+    calls: tuple[Call, ...] = ()
+    transcript: Log[Entry] = field(default_factory=Log)
+    turn_at: int = 0  # where in the transcript the open turn begins
+    said: tuple[UserSaid, ...] = ()  # the messages of the open turn
+    text: str = ""  # the last text of the open turn
+    answered: bool = False  # the model has answered in the open turn
+    waiting: tuple[UserSaid, ...] = ()
+    heft: int = 0  # bytes of the transcript, roughly: what a reservation is computed from
+    turn_heft: int = 0
+    tool_calls: int = 0  # started in the open turn
+    usage: Usage = field(default_factory=Usage)  # of the open turn, lost reservations included
+    total: Usage = field(default_factory=Usage)  # of the session
+    turns: Log[Turn] = field(default_factory=Log)
+    ids: Names[str] = field(default_factory=Names)
+    given_up: frozenset[tuple[str, str]] = frozenset()  # (tool, arguments) of calls nobody knows the outcome of
+    sent: Log[str] = field(default_factory=Log)  # hashes of the last request's fragments
+
+    def call(self, key: str) -> Call | None:
+        """Return the call of the open step at position `key`."""
+        for call in self.calls:
+            if call.key == key:
+                return call
+        return None
+
+    def tool(self, name: str) -> BoundTool | None:
+        """Return the tool as bound today."""
+        return self.tools.get(name)

@@ -1,0 +1,320 @@
+"""How a turn moves: one function an event, each from (state, event) to a new state.
+
+`loop.TABLE` says in which phases an event may come; these functions refuse what the phase alone cannot tell.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from agentkit.core.events import (
+    AgentBound,
+    CancelRequested,
+    Compacted,
+    Forked,
+    InboxRefused,
+    LimitReached,
+    ModelFailed,
+    ModelInterrupted,
+    ModelRejected,
+    ModelResponded,
+    ModelStarted,
+    OutputRefused,
+    RunStarted,
+    Sent,
+    SessionStarted,
+    TurnEnded,
+    TurnResumed,
+    UserSaid,
+)
+from agentkit.core.log import Log
+from agentkit.core.messages import AssistantMessage, Message, Part, Text, ToolMessage, UserMessage
+from agentkit.core.spec import Usage
+from agentkit.core.state import Call, Ending, Entry, Flight, Phase, State, Turn
+from agentkit.errors import ProtocolError
+
+
+def session_started(state: State, event: SessionStarted) -> State:
+    """The first event, and only the first."""
+    if state.uid:
+        raise ProtocolError("the session has started already")
+    return replace(state, uid=event.uid, agent=event.agent)
+
+
+def run_started(state: State, _: RunStarted) -> State:
+    """Void what the run before had in flight: calls become unknown, a reservation stays spent."""
+    calls = tuple(_lost(call, state.seq) for call in state.calls)
+    return _spend_flight(replace(state, calls=calls))
+
+
+def _lost(call: Call, seq: int) -> Call:
+    if call.status == "started":
+        why = "the process that ran it ended before its outcome was recorded"
+        return replace(call, status="unknown", question=seq, why=why, lost=call.lost + 1, reconciled=False)
+    return replace(call, reconciled=False)
+
+
+def agent_bound(state: State, event: AgentBound) -> State:
+    """Take a new description of what the model is told."""
+    if state.flight:
+        raise ProtocolError("the agent cannot change while a model call is in flight")
+    return replace(state, bound=event, tools={tool.name: tool for tool in event.tools})
+
+
+def user_said(state: State, event: UserSaid) -> State:
+    """Open a turn, enter the open one, or wait."""
+    if event.id is not None:
+        if event.id in state.ids:
+            raise ProtocolError(f"message id {event.id!r} is taken in this session")
+        state = replace(state, ids=state.ids.add(event.id))
+    if state.phase is Phase.IDLE:
+        return _open_turn(state, event)
+    between_steps = state.phase is Phase.THINKING and state.attempt == 0
+    if event.now and between_steps and state.ending is None:
+        return _hear(state, event)
+    return replace(state, waiting=(*state.waiting, event))
+
+
+def _open_turn(state: State, event: UserSaid) -> State:
+    state = replace(
+        state,
+        phase=Phase.THINKING,
+        turn=state.turn + 1,
+        step=1,
+        attempt=0,
+        turn_at=len(state.transcript),
+        turn_heft=state.heft,
+        said=(),
+        text="",
+        answered=False,
+        usage=Usage(),
+        tool_calls=0,
+        rejected=0,
+        interrupted=0,
+    )
+    return _hear(state, event)
+
+
+def _hear(state: State, event: UserSaid) -> State:
+    return replace(enter_user(state, event.parts), said=(*state.said, event))
+
+
+def enter_user(state: State, parts: tuple[Part, ...]) -> State:
+    """Put a user message into the transcript, behind a bridge where the contract refuses the pair of roles."""
+    bridge = _bridge(state)
+    if bridge is not None:
+        state = enter(state, AssistantMessage(text=bridge))
+    return enter(state, UserMessage(parts))
+
+
+def _bridge(state: State) -> str | None:
+    if state.bound is None or not state.transcript:
+        return None
+    last = state.transcript[-1].message
+    if isinstance(last, ToolMessage):
+        return state.bound.bridges.user_after_tool
+    return state.bound.bridges.user_after_user if isinstance(last, UserMessage) else None
+
+
+def enter(state: State, message: Message) -> State:
+    """Put a message at the end of the transcript."""
+    entry = Entry(message, state.turn, state.step)
+    return replace(state, transcript=state.transcript.append(entry), heft=state.heft + weigh(message))
+
+
+def weigh(message: Message) -> int:
+    """Return roughly how many bytes a message has on the wire (UTF-8)."""
+    match message:
+        case AssistantMessage():
+            texts = [message.text or "", message.reasoning or ""]
+            texts += [part for call in message.calls for part in (call.name, call.arguments)]
+            return sum(_bytes(text) for text in texts)
+        case _:
+            return sum(_weight(part) for part in message.parts)
+
+
+def _weight(part: Part) -> int:
+    if isinstance(part, Text):
+        return _bytes(part.text)
+    return getattr(part, "size", 0) or 0
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def model_started(state: State, event: ModelStarted) -> State:
+    """A model call is in flight; what it may cost is set aside."""
+    if state.flight or event.attempt != state.attempt + 1:
+        raise ProtocolError("a model call is in flight, or an attempt was left out")
+    if event.purpose == "answer" and state.phase is not Phase.THINKING:
+        raise ProtocolError("nobody asked for an answer")
+    return replace(state, attempt=event.attempt, flight=Flight(event.tokens, event.cost, event.purpose))
+
+
+def model_responded(state: State, event: ModelResponded) -> State:
+    """The answer enters the transcript; its calls are requested."""
+    message = event.message
+    if not (message.text or message.calls):
+        raise ProtocolError("an answer without text and calls is no answer")
+    if len({call.id for call in message.calls}) != len(message.calls):
+        raise ProtocolError("two calls of one answer have the same id")
+    state = _settle(state, event.usage, event.sent)
+    state = replace(enter(state, message), rejected=0, interrupted=0, answered=True)
+    state = replace(state, text=message.text or state.text)
+    if message.calls:
+        calls = tuple(
+            Call(f"{state.turn}.{state.step}.{index}", call.name, call.id, call.arguments)
+            for index, call in enumerate(message.calls)
+        )
+        return replace(state, phase=Phase.ACTING, calls=calls)
+    if any(said.now for said in state.waiting) and state.ending is None:
+        return next_step(state)
+    return replace(state, phase=Phase.ENDING)
+
+
+def model_rejected(state: State, event: ModelRejected) -> State:
+    """A paid answer that cannot be used."""
+    return replace(_settle(state, event.usage, event.sent), rejected=state.rejected + 1)
+
+
+def model_interrupted(state: State, event: ModelInterrupted) -> State:
+    """The answer broke off: what it cost is not known, so the reservation stays spent."""
+    state = _settle(state, event.usage, event.sent)
+    return replace(state, interrupted=state.interrupted + 1, text=event.text or state.text)
+
+
+def model_failed(state: State, event: ModelFailed) -> State:
+    """The service failed: the turn is faulted. What was refused cost nothing."""
+    sent = state.sent if event.sent is None else _chain(state.sent, event.sent)
+    return replace(state, phase=Phase.FAULTED, fault=event, flight=None, sent=sent)
+
+
+def turn_resumed(state: State, _: TurnResumed) -> State:
+    """A faulted turn goes on."""
+    return replace(state, phase=Phase.THINKING, fault=None, rejected=0, interrupted=0)
+
+
+def output_refused(state: State, event: OutputRefused) -> State:
+    """The answer was of the wrong type: the model is told, in a step of its own."""
+    state = replace(state, phase=Phase.THINKING, step=state.step + 1, attempt=0)
+    return enter_user(state, (Text(event.text),))
+
+
+def _settle(state: State, usage: Usage | None, sent: Sent | None) -> State:
+    if state.flight is None or state.flight.purpose != "answer":
+        raise ProtocolError("no answer is in flight")
+    if sent is not None:
+        state = replace(state, sent=_chain(state.sent, sent))
+    return _spend(replace(state, flight=None), usage) if usage is not None else _spend_flight(state)
+
+
+def _spend_flight(state: State) -> State:
+    if state.flight is None:
+        return state
+    return _spend(replace(state, flight=None), Usage(input_tokens=state.flight.tokens, cost=state.flight.cost))
+
+
+def _spend(state: State, usage: Usage) -> State:
+    return replace(state, usage=state.usage + usage, total=state.total + usage)
+
+
+def _chain(before: Log[str], sent: Sent) -> Log[str]:
+    if sent.kept > len(before):
+        raise ProtocolError("a request cannot keep more fragments than the one before it had")
+    return before.cut(sent.kept).append(*sent.hashes)
+
+
+def next_step(state: State) -> State:
+    """All calls are settled: results in the order asked, then the messages that would not wait, then the next step."""
+    for call in state.calls:
+        state = enter(state, ToolMessage(call.call_id, call.tool, call.parts))
+    state = replace(state, phase=Phase.THINKING, calls=(), step=state.step + 1, attempt=0)
+    if state.ending is None:
+        heard = [said for said in state.waiting if said.now]
+        state = replace(state, waiting=tuple(said for said in state.waiting if not said.now))
+        for said in heard:
+            state = _hear(state, said)
+    return state
+
+
+def cancel_requested(state: State, event: CancelRequested) -> State:
+    """End the open turn, if it is the one that was meant."""
+    if event.turn != state.turn:
+        raise ProtocolError(f"turn {event.turn} is over")
+    if state.ending and state.ending.status == "cancelled":
+        raise ProtocolError("the turn is being cancelled already")
+    return replace(state, ending=Ending("cancelled", f"cancelled by {event.by}"))
+
+
+def limit_reached(state: State, event: LimitReached) -> State:
+    """End the open turn, unless it is ending already."""
+    if state.ending:
+        raise ProtocolError("the turn is ending already")
+    return replace(state, ending=Ending("limit", event.why, event.kind))
+
+
+def inbox_refused(state: State, _: InboxRefused) -> State:
+    """Nothing follows but that its sender can read it."""
+    return state
+
+
+def turn_ended(state: State, event: TurnEnded) -> State:
+    """Close the turn, and open the next one if a message waits."""
+    if state.flight:
+        raise ProtocolError("a model call is in flight")
+    if event.status == "completed" and state.phase is not Phase.ENDING:
+        raise ProtocolError("there is no final answer")
+    if event.status == "failed" and state.phase is not Phase.FAULTED:
+        raise ProtocolError("the turn has not failed")
+    turn = Turn(state.turn, state.said, event.status, event.reason, state.text, state.step, state.usage, state.fault)
+    if state.fault and not state.answered:
+        state = replace(state, transcript=state.transcript.cut(state.turn_at), heft=state.turn_heft)
+    state = replace(
+        state, phase=Phase.IDLE, ending=None, fault=None, calls=(), attempt=0, turns=state.turns.append(turn)
+    )
+    if not state.waiting:
+        return state
+    first, *rest = state.waiting
+    return _open_turn(replace(state, waiting=tuple(rest)), first)
+
+
+def compacted(state: State, event: Compacted) -> State:
+    """Replace the first entries, for the model, by a summary: a new base."""
+    if not 0 < event.upto <= len(state.transcript):
+        raise ProtocolError("there is nothing to compact there")
+    if state.flight:
+        if state.flight.purpose != "compaction":
+            raise ProtocolError("a model call is in flight")
+        state = _spend(replace(state, flight=None), event.usage) if event.usage else _spend_flight(state)
+        state = replace(state, step=state.step + 1, attempt=0)
+    kept = state.transcript[event.upto :]
+    base = Entry(UserMessage((Text(event.summary),)), state.turn, state.step)
+    entries = Log((base, *kept))
+    heft = sum(weigh(entry.message) for entry in entries)
+    return replace(state, transcript=entries, turn_at=max(0, state.turn_at - event.upto + 1), heft=heft)
+
+
+def forked(state: State, event: Forked) -> State:
+    """A session of its own from here on: held calls are asked again, and every `once` tool asks."""
+    if state.flight:
+        raise ProtocolError("a model call is in flight")
+    calls = tuple(
+        replace(call, status="held", kind=call.kind or "approval", question=state.seq)
+        if call.status in {"held", "approved"}
+        else call
+        for call in state.calls
+    )
+    return replace(state, uid=event.uid, forked=True, calls=calls)
+
+
+def reservation(state: State) -> tuple[int, Decimal | None]:
+    """Return what the next model call may cost, in tokens and USD.
+
+    Input as heavy as the transcript, at 4 bytes a token (CONTRACTS.md's measure), and all of `max_tokens`.
+    """
+    bound = state.bound
+    given = (bound.max_tokens if bound else None) or 0
+    asked = state.heft // 4
+    if bound is None or bound.prices is None:
+        return asked + given, None
+    return asked + given, (asked * bound.prices.input + given * bound.prices.output) / 1_000_000

@@ -1,0 +1,134 @@
+"""What a person decides, as the fact it wants to become; and why a decision may come too late."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentkit.core import words
+from agentkit.core.binding import hashed
+from agentkit.core.events import AnyEvent, CallAnswered, CallApproved, CallDenied, CallResolved
+from agentkit.core.messages import Part, Text
+from agentkit.core.record import Record
+from agentkit.core.state import Call, State
+from agentkit.errors import AlreadyDecided, ApprovalVoid, ProtocolError
+from agentkit.inbox import body_of, event_of
+from agentkit.journal.base import InboxKind, InboxRow
+from agentkit.questions import question_id
+
+Decision = CallApproved | CallDenied | CallAnswered | CallResolved
+
+_KINDS: dict[type[Decision], InboxKind] = {
+    CallApproved: "approval",
+    CallDenied: "denial",
+    CallAnswered: "answer",
+    CallResolved: "resolution",
+}
+_STATUS: dict[type[Decision], str] = {
+    CallApproved: "held",
+    CallDenied: "held",
+    CallAnswered: "suspended",
+    CallResolved: "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A decision as it is put into the inbox."""
+
+    kind: InboxKind
+    dedup: str
+    body: bytes
+
+
+def approval(call: Call, by: str, arguments: Mapping[str, object] | None) -> CallApproved:
+    """Return a yes, perhaps with other arguments."""
+    edited = None if arguments is None else json.dumps(dict(arguments), ensure_ascii=False)
+    return CallApproved(call.key, call.question, by, edited)
+
+
+def denial(call: Call, by: str, reason: str) -> CallDenied:
+    """Return a no."""
+    return CallDenied(call.key, call.question, by, reason, words.denied(by, reason))
+
+
+def answer(call: Call, by: str, text: str) -> CallAnswered:
+    """Return an answer to a tool's question."""
+    return CallAnswered(call.key, call.question, by, (Text(text),))
+
+
+def resolution(call: Call, by: str, kind: str, parts: tuple[Part, ...]) -> CallResolved:
+    """Return what a person found out about an unknown call; given up, the model is told so."""
+    told = words.given_up(call.tool, by) if kind == "unknown" else parts
+    return CallResolved(call.key, call.question, kind, "person", by, told)  # type: ignore[arg-type]  # Outcome.kind
+
+
+def letter(decision: Decision) -> Letter:
+    """Return the inbox row of a decision: the same decision twice is one row."""
+    body = body_of(decision)
+    return Letter(_KINDS[type(decision)], f"{decision.call}/{decision.question}/{hashed(_essence(decision))}", body)
+
+
+def fits(call: Call, kind: type[Decision]) -> bool:
+    """Tell whether a call waits for this kind of decision."""
+    return call.status == _STATUS[kind]
+
+
+def _essence(decision: Decision) -> bytes:
+    """What makes two decisions the same: everything but who made them and how it is put to the model."""
+    match decision:
+        case CallApproved(edited=edited):
+            said: Any = ("approved", edited)
+        case CallDenied():
+            said = ("denied",)
+        case CallAnswered(parts=parts):
+            said = ("answer", [getattr(part, "text", "") for part in parts])
+        case CallResolved(kind=kind, parts=parts):
+            said = (kind, [getattr(part, "text", "") for part in parts] if kind == "happened" else [])
+    return json.dumps(said).encode()
+
+
+def earlier(decision_id: str, decision: Decision, rows: Sequence[InboxRow], records: Sequence[Record]) -> None:
+    """Compare with what was decided before about the same question.
+
+    Raises:
+        AlreadyDecided: something else was decided.
+    """
+    made: list[tuple[AnyEvent | None, str, Any]] = [(r.event, getattr(r.event, "by", ""), r.at) for r in records]
+    made += [(_readable(row), row.by or "", row.at) for row in rows if row.kind in _KINDS.values()]
+    for event, by, at in made:
+        if not isinstance(event, Decision) or (event.call, event.question) != (decision.call, decision.question):
+            continue
+        if _essence(event) != _essence(decision):
+            raise AlreadyDecided(f"{decision_id}: {by} decided otherwise at {at:%Y-%m-%d %H:%M:%S} UTC", by=by, at=at)
+
+
+def asked_before(decision_id: str) -> Call | None:
+    """Return the call and question an id speaks of, as far as the id tells; None if it is no such id."""
+    key, _, rest = decision_id.partition("-")
+    number, _, _ = rest.partition("-")
+    return Call(key, "", "", "", question=int(number)) if number.isdecimal() else None
+
+
+def is_about(event: AnyEvent, call: Call) -> bool:
+    """Tell whether an event decided this question."""
+    return isinstance(event, Decision) and (event.call, event.question) == (call.key, call.question)
+
+
+def _readable(row: InboxRow) -> AnyEvent | None:
+    try:
+        return event_of(row)
+    except ProtocolError:
+        return None  # the driver will refuse it, and say why
+
+
+def why_void(decision_id: str, state: State) -> ApprovalVoid:
+    """Return why nothing waits under this id any more."""
+    key, _, _ = decision_id.partition("-")
+    call = state.call(key)
+    if call is None:
+        return ApprovalVoid(f"{decision_id}: the call it belongs to is over, or there is no such question")
+    if call.question:
+        now = question_id(state, call)
+        return ApprovalVoid(f"{decision_id}: {call.why or 'what was asked has changed'}. Now asked as {now}")
+    return ApprovalVoid(f"{decision_id}: the call is {call.status} already")

@@ -1,0 +1,378 @@
+"""The loop: performs what is owed, records what came of it, until the session rests.
+
+Read `Driver.drive`; the rest is how one command is performed. What is owed is derived from the state (core/owed.py),
+so there is nothing here to resume: a driver that loads a session goes on with it.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from agentkit.core.binding import Blob
+from agentkit.core.commands import CallModel, CheckCall, Command, Reconcile, Refuse, RunTool, Verdict
+from agentkit.core.deltas import Delta
+from agentkit.core.events import (
+    AgentBound,
+    AnyEvent,
+    CallApproved,
+    CallRefused,
+    InboxRefused,
+    LimitReached,
+    ModelFailed,
+    ModelInterrupted,
+    ModelRejected,
+    ModelResponded,
+    RunStarted,
+    ToolFinished,
+    ToolUnknown,
+)
+from agentkit.core.loop import commands
+from agentkit.core.messages import Text, text_of
+from agentkit.core.spec import Binding
+from agentkit.core.state import State
+from agentkit.errors import ConfigurationError, Fenced, JournalError, ModelError, ProtocolError
+from agentkit.inbox import event_of
+from agentkit.journal.base import InboxRow
+from agentkit.models.base import Answered, Body, Broken, Endpoint, Piece, Reply, Unusable
+from agentkit.prefix import Prefix
+from agentkit.questions import key_of
+from agentkit.recorder import Recorder
+from agentkit.tools.dispatch import Dispatch, Job
+
+GRACE = 2.0  # seconds a cut-off `once` call is given to end by itself
+POLL = 0.5  # seconds between looks at what other processes and given-up threads may have left
+_NEVER = 2**62
+
+Outcome: TypeAlias = tuple[AnyEvent, ...]
+News: TypeAlias = tuple[Command | None, Outcome | Exception]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a driver performs with: who answers, which tools there are, and how that is recorded."""
+
+    endpoint: Endpoint
+    dispatch: Dispatch
+    deps: object
+    binding: Binding
+    bound: AgentBound
+    blobs: Sequence[Blob]
+    prefix: Prefix
+    process: str
+
+
+class Driver:
+    """Drives one session until it rests. The journal's lease must be held."""
+
+    def __init__(self, recorder: Recorder, means: Means, *, stream: bool) -> None:
+        self._recorder, self._means, self._stream = recorder, means, stream
+        self._prefix = means.prefix
+        self._flying: dict[Command, anyio.CancelScope] = {}
+        self._shown: list[Piece] = []
+        self._mail, self._has_mail = anyio.Event(), True
+        self._news: MemoryObjectSendStream[News]
+        self._desk: MemoryObjectReceiveStream[News]
+        self._news, self._desk = anyio.create_memory_object_stream(math.inf)
+
+    @property
+    def _state(self) -> State:
+        return self._recorder.state
+
+    async def drive(self) -> None:
+        """Perform everything owed, until nothing is: the turn has ended, failed, or waits for people.
+
+        Raises:
+            Fenced, JournalError: recording failed; what is in hand is in `Recorder.kept`.
+        """
+        await self._go_on()
+        try:
+            async with self._news, self._desk, anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch_inbox)
+                try:
+                    await self._loop(tasks)
+                except BaseException:
+                    await self._wind_up()
+                    raise
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise _alone(group) from group
+
+    async def _loop(self, tasks: TaskGroup) -> None:
+        while True:
+            if self._has_mail:
+                await self._take_inbox()
+            await self._start_owed(tasks)
+            if not self._flying and not self._blocked() and not await self._take_inbox():
+                return
+            if self._flying or self._blocked():
+                await self._receive()
+
+    async def _go_on(self) -> None:
+        """Say what this process begins with: what was in flight is void, and who answers today."""
+        for event in list(self._recorder.kept):
+            await self._record_kept(event)
+        state, today = self._state, self._means.bound
+        if state.flight or any(call.status in {"started", "unknown"} for call in state.calls):
+            await self._recorder.record(RunStarted(self._means.process), then=False)
+        if state.bound is None or replace(today, prices=None) != replace(state.bound, prices=None):
+            await self._recorder.record(today, blobs=self._means.blobs, then=False)
+        await self._recorder.record()
+
+    async def _record_kept(self, event: AnyEvent) -> None:
+        try:
+            await self._recorder.record(event, then=False)
+        except ProtocolError as error:
+            self._recorder.kept.remove(event)
+            await self._recorder.record(InboxRefused("kept", getattr(event, "call", ""), str(error)), then=False)
+
+    async def _start_owed(self, tasks: TaskGroup) -> None:
+        while (check := next((c for c in commands(self._state) if isinstance(c, CheckCall)), None)) is not None:
+            await self._recorder.record(verdicts={check.call: self._verdict(check)})
+        owed = [command for command in commands(self._state) if not self._alive(command)]
+        for command, scope in self._flying.items():
+            if command not in owed:
+                self._cut(command, scope)
+        for command in owed:
+            if command not in self._flying:
+                self._flying[command] = anyio.CancelScope(shield=True)
+                tasks.start_soon(self._fly, command, self._flying[command])
+
+    def _alive(self, command: Command) -> bool:
+        """Tell whether an earlier attempt of a call still lives in this process: then nothing new is owed."""
+        if not isinstance(command, Reconcile | RunTool) or command in self._flying:
+            return False
+        return self._means.dispatch.alive(self._key(command.call))
+
+    def _blocked(self) -> bool:
+        return any(isinstance(command, RunTool) and self._alive(command) for command in commands(self._state))
+
+    def _cut(self, command: Command, scope: anyio.CancelScope) -> None:
+        """Stop what is not wanted; a `once` call, and all at the end of the turn's time, may end by itself first."""
+        ending = self._state.ending
+        call = self._state.call(command.call) if isinstance(command, RunTool) else None
+        graced = (call is not None and call.effect == "once") or (ending is not None and ending.limit == "seconds")
+        scope.deadline = min(scope.deadline, anyio.current_time() + (GRACE if graced else 0))
+
+    async def _receive(self) -> None:
+        """Wait until something finishes, a person says something, or the turn's time is up; record it."""
+        left, news = self._recorder.left(), None
+        with anyio.move_on_after(math.inf if left is None else max(0.0, left)):
+            news = await self._desk.receive()
+        if news is None:
+            seconds = self._state.bound.limits.seconds if self._state.bound else None
+            await self._recorder.record(LimitReached("seconds", f"limit reached: {seconds} seconds in one turn"))
+            return
+        command, outcome = news
+        if isinstance(outcome, Exception):
+            raise outcome
+        if outcome and self._owes(command):
+            await self._recorder.record(*outcome, verdicts=self._verdicts(outcome))
+
+    def _owes(self, command: Command | None) -> bool:
+        """Tell whether an outcome still has its place: a call may have been decided meanwhile."""
+        match command:
+            case CallModel(_, attempt):
+                return self._state.flight is not None and self._state.attempt == attempt
+            case RunTool(call=key, started=started):
+                call = self._state.call(key)
+                return call is not None and call.status == "started" and call.started == started
+            case Reconcile(call=key, question=question):
+                call = self._state.call(key)
+                return call is not None and call.status == "unknown" and call.question == question
+            case _:
+                return False
+
+    async def _wind_up(self) -> None:
+        """Something ended the drive: stop what is in flight, record how it ended, start nothing."""
+        with anyio.CancelScope(shield=True):
+            for command, scope in self._flying.items():
+                self._cut(command, scope)
+            while self._flying or self._desk.statistics().current_buffer_used:
+                command, outcome = await self._desk.receive()
+                if not isinstance(outcome, Exception) and outcome and self._owes(command):
+                    await self._record_last(outcome)
+
+    async def _record_last(self, outcome: Outcome) -> None:
+        try:
+            await self._recorder.record(*outcome, then=False)
+        except Fenced:
+            await self._recorder.hand_over(outcome)
+        except JournalError:
+            return  # it is in `kept`, and the error that ended the drive is on its way to the caller
+
+    async def _watch_inbox(self) -> None:
+        journal, session_id = self._recorder.journal, self._recorder.session_id
+        while True:
+            await journal.changed(session_id, _NEVER, POLL)
+            self._mail, self._has_mail = anyio.Event(), True
+            self._news.send_nowait((None, ()))
+            await self._mail.wait()
+
+    async def _take_inbox(self) -> bool:
+        """Turn what others left into facts, or into the fact that it was refused; tell whether there was any."""
+        self._has_mail = False
+        seq = self._state.seq
+        while self._recorder.lates:
+            await self._take_late(self._recorder.lates.popleft())
+        for row in await self._recorder.journal.inbox(self._recorder.session_id):
+            await self._take(row)
+        self._mail.set()
+        return self._state.seq > seq
+
+    async def _take_late(self, event: ToolFinished) -> None:
+        try:
+            await self._recorder.record(event)
+        except ProtocolError as error:
+            await self._recorder.record(InboxRefused("late", event.call, str(error)))
+
+    async def _take(self, row: InboxRow) -> None:
+        try:
+            event = event_of(row)
+            self._check_edit(event)
+            await self._recorder.record(event, row=row)
+        except ProtocolError as error:
+            await self._recorder.record(InboxRefused(row.kind, row.dedup, str(error)), row=row)
+
+    def _check_edit(self, event: AnyEvent) -> None:
+        if not isinstance(event, CallApproved) or event.edited is None:
+            return
+        call = self._state.call(event.call)
+        if call is None:
+            return
+        verdict = self._means.dispatch.check(call.key, call.tool, event.edited, self._means.deps)
+        if isinstance(verdict, Refuse):
+            raise ProtocolError(f"the changed arguments do not fit: {text_of(verdict.event.parts)}")
+
+    async def _fly(self, command: Command, scope: anyio.CancelScope) -> None:
+        outcome: Outcome | Exception = ()
+        try:
+            with scope:
+                outcome = await self._perform(command)
+            if scope.cancelled_caught:
+                outcome = self._cut_off(command)
+        except Exception as error:  # noqa: BLE001 - a defect: the loop raises it, after winding up
+            outcome = error
+        finally:
+            del self._flying[command]
+            self._news.send_nowait((command, outcome))
+
+    async def _perform(self, command: Command) -> Outcome:
+        match command:
+            case CallModel():
+                return await self._call_model(command)
+            case RunTool():
+                return (await self._means.dispatch.run(self._job(command, edited=command.edited)),)
+            case Reconcile():
+                return (await self._means.dispatch.reconcile(self._job(command), command.question),)
+            case CheckCall():
+                return ()
+
+    def _cut_off(self, command: Command) -> Outcome:
+        why = self._state.ending.reason if self._state.ending else "the process stopped driving"
+        match command:
+            case CallModel():
+                said = {kind: "".join(p.text for p in self._shown if p.kind == kind) for kind in ("text", "reasoning")}
+                return (ModelInterrupted(why, said["text"], said["reasoning"], self._prefix.sent(self._state)),)
+            case RunTool():
+                return (ToolUnknown(command.call, why),)
+            case _:
+                return ()
+
+    # --- the model ---------------------------------------------------------------------------------------------------
+
+    async def _call_model(self, command: CallModel) -> Outcome:
+        means = self._means
+        self._shown = []
+        missing = self._prefix.missing(self._state, means.binding)
+        self._prefix.update(self._state, means.binding, {name: await self._content(name) for name in missing})
+        head, *messages = self._prefix.fragments
+        show = self._shower(command) if self._stream else None
+        try:
+            return (self._replied(await means.endpoint.call(Body(head, messages), means.binding.contract, show)),)
+        except ModelError as error:
+            return (self._failed(error),)
+        except ConfigurationError as error:
+            return (ModelFailed("configuration", str(error)),)
+
+    async def _content(self, name: str) -> str:
+        data = await self._recorder.journal.blob(self._recorder.session_id, name)
+        return data.decode("utf-8", "surrogatepass")
+
+    def _shower(self, command: CallModel) -> Callable[[Sequence[Piece]], None]:
+        def show(pieces: Sequence[Piece]) -> None:
+            self._shown.extend(pieces)
+            self._recorder.publish([Delta(p.kind, p.text, command.step, command.attempt) for p in pieces])
+
+        return show
+
+    def _replied(self, reply: Reply) -> AnyEvent:
+        sent = self._prefix.sent(self._state)
+        match reply:
+            case Answered(message, finish, usage, prices, notes):
+                return ModelResponded(message, sent, usage, finish, prices, notes)
+            case Unusable(kind, why, message, finish, usage, prices):
+                return ModelRejected(kind, why, message, sent, usage, finish, prices)
+            case Broken(why, text, reasoning, usage):
+                return ModelInterrupted(why, text, reasoning, sent, usage)
+
+    def _failed(self, error: ModelError) -> ModelFailed:
+        sent = self._prefix.sent(self._state)
+        return ModelFailed(error.kind, str(error), error.status, error.provider_text, error.message_index, sent)
+
+    # --- tools -------------------------------------------------------------------------------------------------------
+
+    def _key(self, call: str) -> str:
+        known = self._state.call(call)
+        return key_of(known, self._state.uid) if known else f"{self._state.uid}/{call}"
+
+    def _job(self, command: RunTool | Reconcile, *, edited: bool = False) -> Job:
+        def progress(text: str) -> None:
+            state = self._state
+            self._recorder.publish([Delta("progress", text, f"{state.turn}.{state.step}", state.attempt)])
+
+        def late(event: ToolFinished | ToolUnknown) -> None:
+            if isinstance(event, ToolFinished):
+                self._recorder.lates.append(event)
+
+        return Job(
+            call=command.call,
+            tool=command.tool,
+            arguments=command.arguments,
+            edited=edited,
+            idempotency_key=self._key(command.call),
+            session_id=self._recorder.session_id,
+            deps=self._means.deps,
+            progress=progress,
+            late=late,
+        )
+
+    def _verdict(self, check: CheckCall) -> Verdict:
+        try:
+            return self._means.dispatch.check(check.call, check.tool, check.arguments, self._means.deps)
+        except Exception as error:  # noqa: BLE001 - a user's policy may raise anything; the call must not run
+            text = f"Not run: whether {check.tool} may run could not be decided ({type(error).__name__})."
+            return Refuse(CallRefused(check.call, "policy", (Text(text),)))
+
+    def _verdicts(self, outcome: Outcome) -> Mapping[str, Verdict]:
+        """Check the calls of an answer before it is recorded; a check that fails leaves its call for later (law 5)."""
+        answers = (event.message for event in outcome if isinstance(event, ModelResponded))
+        verdicts = {}
+        for index, call in enumerate(call for message in answers for call in message.calls):
+            key = f"{self._state.turn}.{self._state.step}.{index}"
+            try:
+                verdicts[key] = self._means.dispatch.check(key, call.name, call.arguments, self._means.deps)
+            except Exception:  # noqa: BLE001, S112 - `_verdict` asks again, and records what is wrong
+                continue
+        return verdicts
+
+
+def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    if len(group.exceptions) > 1:
+        return group
+    return _alone(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -1,0 +1,76 @@
+"""`python -m agentkit.emulator`, and what the command line's `emulator` command calls."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+
+from agentkit.emulator.script import ScriptError, canned, read_script
+from agentkit.emulator.server import Emulator
+from agentkit.emulator.table import CONTRACTS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the emulator's options."""
+    parser.add_argument("--script", type=Path, help="a JSON file to play; without it, one canned answer")
+    parser.add_argument("--contract", choices=CONTRACTS, default="deepseek-v4", help="what to enforce")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--api-key", help="the only key to take (default: any)")
+    parser.add_argument("--model", action="append", dest="models", help="a model to know (default: all)")
+    parser.add_argument("--cache-unit", type=int, choices=(64, 128), default=64, help="tokens per unit of the cache")
+    parser.add_argument("--context", type=int, help="the context window in tokens")
+    parser.add_argument("--warm", action="store_true", help="tolerate missing reasoning for calls minted here")
+    parser.add_argument("--keep", type=int, help="requests the log keeps with their bodies (default: all)")
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Parse options and serve until interrupted.
+
+    Args:
+        argv: the options; None takes the program's own.
+
+    Returns:
+        The exit code: 0, or 2 where the script cannot be read.
+    """
+    parser = argparse.ArgumentParser(prog="agentkit emulator", description="A stand-in model service that judges.")
+    add_arguments(parser)
+    options = parser.parse_args(argv)
+    try:
+        return serve(options)
+    except KeyboardInterrupt:
+        return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve with parsed options until interrupted, the base URL being the first line of standard output.
+
+    Returns:
+        The exit code 2, where the script cannot be read or the port not be taken.
+    """
+    try:
+        script = read_script(options.script.read_text("utf-8")) if options.script else canned
+        emulator = Emulator(
+            script,
+            contract=options.contract,
+            cache_unit=options.cache_unit,
+            api_key=options.api_key,
+            models=options.models,
+            context=options.context,
+            warm=options.warm,
+            keep=options.keep,
+            port=options.port,
+        )
+        anyio.run(_forever, emulator)
+    except (OSError, ScriptError, UnicodeDecodeError) as error:
+        sys.stderr.write(f"agentkit emulator: {error}\n")
+        return 2
+    return 0
+
+
+async def _forever(emulator: Emulator) -> None:
+    async with emulator:
+        sys.stdout.write(f"{emulator.base_url}\n")
+        sys.stdout.flush()
+        await anyio.sleep_forever()

@@ -1,0 +1,104 @@
+"""Events to bytes and back: format 1, and the way from every older stored form to today's.
+
+A body is a JSON object of the fields that are not at their default; the event's class name stands beside it, in the
+row, and so does `usage`, which may outlive an erased body. Two keys are the codec's own: `"v"`, the version of the
+type's stored form where it is not 1, and `"ignorable": true`, by which a later version says of a type of its own that
+older ones may read past it. Everything else that is not known is refused: half an understanding of a session repeats
+effects.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias, get_args
+
+from agentkit.core.events import AnyEvent
+from agentkit.errors import ForeignJournal, JournalError
+from agentkit.journal.jsonbytes import decode_json, dumps
+from agentkit.journal.shape import Misfit, shape_of
+
+Upgrade: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+UPGRADES: Mapping[tuple[str, int], Upgrade] = MappingProxyType({})
+"""(type, version) to the pure function that makes a body of the next version. A changed default needs one too."""
+
+_OWN_KEYS = ("v", "ignorable")
+
+
+class Stored(NamedTuple):
+    """An event as a row holds it."""
+
+    type: str
+    body: bytes
+    usage: bytes | None = None
+
+
+class Codec:
+    """The codec of a union of event types; a type's version is one more than the upgrades there are for it."""
+
+    def __init__(self, events: Any, upgrades: Mapping[tuple[str, int], Upgrade]) -> None:
+        self._upgrades = upgrades
+        self._shapes = {kind.__name__: shape_of(kind) for kind in get_args(events)}
+        self._versions = {name: 1 + sum(1 for key, _ in upgrades if key == name) for name in self._shapes}
+
+    def pack(self, event: AnyEvent) -> tuple[str, dict[str, Any]]:
+        """Return an event's type and its body as plain JSON.
+
+        Raises:
+            JournalError: a value in it cannot be stored.
+        """
+        name = type(event).__name__
+        if name not in self._shapes:
+            raise JournalError(f"{name} is no event: it cannot be stored")
+        try:
+            body: dict[str, Any] = self._shapes[name].pack(event)
+        except Misfit as misfit:
+            raise JournalError(f"{misfit.within(name)}: nothing was written") from misfit
+        if (version := self._versions[name]) > 1:
+            body["v"] = version
+        return name, body
+
+    def unpack(self, name: str, stored: Any) -> AnyEvent | None:
+        """Return the event of a type and a body; None for one that is unknown and may be read past.
+
+        Raises:
+            ForeignJournal: a type, or a version of one, that this version of agentkit does not know.
+            JournalError: the body is not what this type's body looks like.
+        """
+        if not isinstance(stored, dict):
+            raise JournalError(f"the body of {name} is not a JSON object")
+        body = {key: value for key, value in stored.items() if key not in _OWN_KEYS}
+        version, newest = stored.get("v", 1), self._versions.get(name, 0)
+        if not isinstance(version, int) or not 1 <= version <= newest:
+            if stored.get("ignorable") is True:
+                return None
+            raise ForeignJournal(
+                f"{name}, version {version!r:.20}, is unknown to this version of agentkit, which reads up to {newest}. "
+                "A later version wrote it: read it with that one"
+            )
+        for older in range(version, newest):
+            body = self._upgrades[name, older](body)
+        try:
+            event: AnyEvent = self._shapes[name].unpack(body)
+        except Misfit as misfit:
+            raise JournalError(f"{misfit.within(name)}. The row is damaged, or not agentkit's") from misfit
+        return event
+
+    def encode(self, event: AnyEvent) -> Stored:
+        """Return an event as a row holds it. Raises: JournalError: a value in it cannot be stored."""
+        name, body = self.pack(event)
+        usage = body.pop("usage", None)
+        return Stored(name, dumps(body), None if usage is None else dumps(usage))
+
+    def decode(self, stored: Stored) -> AnyEvent | None:
+        """Return the event of a row. Raises: as `unpack`, and JournalError for bytes that are not JSON."""
+        body = decode_json(stored.body)
+        if stored.usage is not None and isinstance(body, dict):
+            body["usage"] = decode_json(stored.usage)
+        return self.unpack(stored.type, body)
+
+
+@cache
+def codec() -> Codec:
+    """Return the codec of this version's events, compiled on first use."""
+    return Codec(AnyEvent, UPGRADES)

@@ -1,0 +1,198 @@
+"""A session as JSON lines, out of one journal and into another: a header, its contents, its events, a seal.
+
+The seal holds the number of lines and their digest, so that half a file, or a changed one, is refused as a whole.
+Questions do not travel, and approvals do not count elsewhere: the session gets a new uid (`journal.base.Imported`).
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from itertools import chain
+from typing import Any
+
+from agentkit.core.binding import Blob, hashed
+from agentkit.core.events import AgentBound, AnyEvent
+from agentkit.core.messages import Stored
+from agentkit.core.record import Record
+from agentkit.errors import ForeignJournal, JournalError, NoSuchSession
+from agentkit.journal.base import Imported, Journal
+from agentkit.journal.codec import codec
+from agentkit.journal.jsonbytes import decode_json, encode_json
+
+FORMAT = 1
+
+
+async def export(journal: Journal, session_id: str) -> AsyncIterator[bytes]:
+    """Yield a session's lines, each with its line feed, as it is now: events appended meanwhile are left out.
+
+    Raises:
+        NoSuchSession: there is none.
+        JournalError: contents that an event names are missing.
+    """
+    head = await journal.head(session_id)
+    if head is None:
+        raise NoSuchSession(f"the journal holds no session {session_id!r}")
+    seal = _Seal()
+    about = {"session": session_id, "uid": head.uid, "agent": head.agent, "status": head.status}
+    yield seal.line({"agentkit": FORMAT, **about})
+    written: set[str] = set()
+    async for record in journal.read(session_id):
+        if record.seq > head.last_seq:
+            break
+        for name, shared in _named(record.event):
+            if name not in written:
+                written.add(name)
+                data = b64encode(await journal.blob(session_id, name)).decode()
+                yield seal.line({"blob": name, "shared": shared, "data": data})
+        yield seal.line(_packed(record))
+    yield seal.last()
+
+
+async def import_(
+    journal: Journal, lines: Iterable[bytes] | AsyncIterable[bytes], *, uid: str, session_id: str | None = None
+) -> str:
+    """Make a session of exported lines, under `session_id` or the id it had; return its id.
+
+    Args:
+        journal: where to.
+        lines: what `export` yielded.
+        uid: the session's new uid: its idempotency keys are not those of the journal it comes from.
+        session_id: a new id, where the old one is taken.
+
+    Raises:
+        ForeignJournal: not an export, or one of a later format.
+        JournalError: a line is damaged or missing (which, and why, is said), or there is a session of this id. Nothing
+            was written.
+    """
+    reading = _Reading()
+    if isinstance(lines, AsyncIterable):
+        async for line in lines:
+            reading.take(line)
+    else:
+        for line in lines:
+            reading.take(line)
+    imported = reading.result(uid, session_id)
+    await journal.adopt(imported)
+    return imported.session_id
+
+
+@dataclass(slots=True)
+class _Seal:
+    """The digest over the lines so far."""
+
+    lines: int = 0
+    digest: Any = field(default_factory=lambda: blake2b(digest_size=16))
+
+    def line(self, value: dict[str, Any]) -> bytes:
+        line = encode_json(value) + b"\n"
+        self.add(line)
+        return line
+
+    def add(self, line: bytes) -> None:
+        self.lines += 1
+        self.digest.update(line)
+
+    def last(self) -> bytes:
+        return encode_json(self.value()) + b"\n"
+
+    def value(self) -> dict[str, Any]:
+        return {"lines": self.lines, "digest": self.digest.hexdigest()}
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been understood of the lines so far."""
+
+    seal: _Seal = field(default_factory=_Seal)
+    header: dict[str, Any] | None = None
+    sealed: bool = False
+    records: list[Record] = field(default_factory=list)
+    blobs: dict[str, Blob] = field(default_factory=dict)
+
+    def take(self, line: bytes) -> None:
+        number = self.seal.lines + 1
+        if self.sealed:
+            raise JournalError(f"line {number}: there is more behind the last line; nothing was written")
+        try:
+            self._understand(decode_json(line))
+        except ForeignJournal:
+            raise
+        except (JournalError, KeyError, TypeError, ValueError) as error:
+            why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise JournalError(f"line {number}: {why}; nothing was written") from error
+        self.seal.add(line)
+
+    def result(self, uid: str, session_id: str | None) -> Imported:
+        if self.header is None or not self.sealed:
+            raise JournalError(
+                f"the export ends behind line {self.seal.lines}, without its last line; nothing was written"
+            )
+        known = self.header
+        return Imported(
+            session_id or known["session"],
+            uid,
+            known["agent"],
+            known["status"],
+            self.records,
+            tuple(self.blobs.values()),
+        )
+
+    def _understand(self, value: Any) -> None:
+        if self.header is None:
+            self._open(value)
+        elif "lines" in value:
+            if value != self.seal.value():
+                raise JournalError("a line before this one was changed, lost or added")
+            self.sealed = True
+        elif "blob" in value:
+            self._contents(value)
+        else:
+            self._event(value)
+
+    def _open(self, value: Any) -> None:
+        if not isinstance(value, dict) or "agentkit" not in value:
+            raise ForeignJournal("line 1: this is not an export of agentkit; nothing was written")
+        if value["agentkit"] != FORMAT:
+            raise ForeignJournal(f"line 1: an export of format {value['agentkit']!r:.20}; this version reads {FORMAT}")
+        if not all(isinstance(value[key], str) for key in ("session", "uid", "agent", "status")):
+            raise JournalError("the header's session, uid, agent and status are text")
+        self.header = value
+
+    def _contents(self, value: dict[str, Any]) -> None:
+        blob = Blob(value["blob"], b64decode(value["data"], validate=True), shared=value["shared"] is True)
+        if hashed(blob.data) != blob.hash:
+            raise JournalError(f"the contents are not those named {blob.hash}")
+        self.blobs[blob.hash] = blob
+
+    def _event(self, value: dict[str, Any]) -> None:
+        seq, step = value["seq"], value.get("step")
+        if not all(type(n) is int for n in (seq, value["turn"], value["epoch"])) or type(step) not in {int, type(None)}:
+            raise JournalError("seq, turn, step and epoch are whole numbers")
+        if self.records and seq <= self.records[-1].seq:
+            raise JournalError(f"event {seq} comes behind event {self.records[-1].seq}")
+        event = codec().unpack(value["type"], value["body"])
+        if event is None:
+            return
+        if missing := [name for name, _ in _named(event) if name not in self.blobs]:
+            raise JournalError(f"the contents {missing[0]} are not in the export")
+        at = datetime.fromisoformat(value["at"])
+        self.records.append(Record(seq, at, value["turn"], step, event, value["epoch"]))
+
+
+def _packed(record: Record) -> dict[str, Any]:
+    name, body = codec().pack(record.event)
+    place = {"seq": record.seq, "turn": record.turn, "epoch": record.epoch, "at": record.at.isoformat()}
+    step = {} if record.step is None else {"step": record.step}
+    return {**place, **step, "type": name, "body": body}
+
+
+def _named(event: AnyEvent) -> Iterator[tuple[str, bool]]:
+    """Yield (name, shared) of the contents an event names."""
+    if isinstance(event, AgentBound):
+        yield from ((name, True) for name in (event.schemas, event.settings, event.contract))
+        yield event.instructions, False
+    said = getattr(event, "message", None)
+    parts = chain(getattr(event, "parts", ()), getattr(said, "parts", ()))
+    yield from ((part.hash, False) for part in parts if isinstance(part, Stored))

@@ -1,0 +1,195 @@
+"""The journal in memory: the same contract without a file. It lives as long as the object."""
+
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from agentkit.core.binding import Blob
+from agentkit.core.record import Record
+from agentkit.core.spec import Status
+from agentkit.core.waiting import Waiting
+from agentkit.errors import Fenced, JournalError, NoSuchSession, SessionBusy
+from agentkit.journal.asking import waiting
+from agentkit.journal.base import (
+    Appended,
+    Asked,
+    Batch,
+    Head,
+    Imported,
+    InboxKind,
+    InboxRow,
+    Journal,
+    Lease,
+)
+from agentkit.journal.codec import Stored, codec
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    seq: int
+    at: datetime
+    turn: int
+    step: int | None
+    epoch: int
+    stored: Stored
+
+
+@dataclass(slots=True)
+class _Held:
+    head: Head
+    events: list[_Row] = field(default_factory=list)
+    inbox: dict[tuple[str, str], InboxRow] = field(default_factory=dict)
+    untaken: dict[int, tuple[str, str]] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+
+class MemoryJournal(Journal):
+    """A journal without a file, for tests and for conversations nobody wants to keep.
+
+    Events are kept as the bytes a file would hold, so that what cannot be stored fails here too. A lease has no end:
+    the process that holds it is this one.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, _Held] = {}
+        self._shared: dict[str, bytes] = {}
+        self._questions: dict[tuple[str, str], Asked] = {}
+        self._news: dict[str, anyio.Event] = {}
+        self._rows = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+        return None
+
+    async def sessions(self, *, status: Status | None = None) -> AsyncIterator[str]:  # noqa: D102 - as in Journal
+        for held in reversed(tuple(self._sessions.values())):
+            if status is None or held.head.status == status:
+                yield held.head.session_id
+
+    async def pending(self) -> AsyncIterator[Waiting]:  # noqa: D102
+        async for session_id, asked in self.asked():
+            yield waiting(session_id, asked)
+
+    async def head(self, session_id: str) -> Head | None:  # noqa: D102
+        held = self._sessions.get(session_id)
+        return held.head if held else None
+
+    async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:  # noqa: D102
+        held = self._made(session_id)
+        if held.head.owner is not None:
+            raise SessionBusy(session_id, owner=f"this process ({held.head.owner})", until=None)
+        fresh = held.head.last_seq == 0
+        if fresh:
+            held.head = replace(held.head, uid=uid, agent=agent)
+        held.head = replace(held.head, epoch=held.head.epoch + 1, owner=owner)
+        return Lease(session_id, held.head.epoch, held.head.last_seq, created=fresh)
+
+    async def release(self, lease: Lease) -> None:  # noqa: D102
+        held = self._sessions.get(lease.session_id)
+        if held and held.head.epoch == lease.epoch:
+            held.head = replace(held.head, owner=None)
+
+    async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:  # noqa: D102
+        held = self._sessions.get(lease.session_id)
+        if held is None or (held.head.epoch, held.head.last_seq) != (lease.epoch, after) or held.head.owner is None:
+            raise Fenced(f"session {lease.session_id!r} is no longer ours behind event {after}: nothing was written")
+        at = datetime.now(UTC)
+        rows = [
+            _Row(seq, at, placed.turn, placed.step, lease.epoch, codec().encode(placed.event))
+            for seq, placed in enumerate(batch.events, after + 1)
+        ]
+        taken = {n: after + 1 + index for n, index in batch.taken}
+        if not taken.keys() <= held.untaken.keys():
+            raise JournalError("a row of the inbox is not there to be taken: nothing was written")
+        held.events += rows
+        for n, seq in taken.items():
+            key = held.untaken.pop(n)
+            held.inbox[key] = replace(held.inbox[key], taken_seq=seq)
+        self._store(held, batch.blobs)
+        self._questions |= {
+            (lease.session_id, asked.id): replace(asked, asked_at=asked.asked_at or at) for asked in batch.opened
+        }
+        for name in batch.closed:
+            self._questions.pop((lease.session_id, name), None)
+        held.head = replace(held.head, last_seq=after + len(rows), status=batch.status)
+        self._wake(lease.session_id)
+        return Appended(held.head.last_seq, at)
+
+    async def adopt(self, session: Imported) -> None:  # noqa: D102
+        if session.session_id in self._sessions:
+            raise JournalError(f"there is a session {session.session_id!r} already: nothing was written")
+        rows = [_Row(r.seq, r.at, r.turn, r.step, r.epoch, codec().encode(r.event)) for r in session.records]
+        held = self._made(session.session_id)
+        held.events = rows
+        last = rows[-1].seq if rows else 0
+        held.head = replace(held.head, uid=session.uid, agent=session.agent, status=session.status, last_seq=last)
+        self._store(held, session.blobs)
+
+    async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:  # noqa: D102
+        held = self._sessions.get(session_id)
+        events = held.events if held else []
+        first = bisect_right(events, after, key=lambda row: row.seq)
+        for row in events[first:]:
+            if (event := codec().decode(row.stored)) is not None:
+                yield Record(row.seq, row.at, row.turn, row.step, event, row.epoch)
+
+    async def blob(self, session_id: str, name: str) -> bytes:  # noqa: D102
+        held = self._sessions.get(session_id)
+        data = held.blobs.get(name) if held else None
+        if data is None:
+            data = self._shared.get(name)
+        if data is None:
+            raise JournalError(f"session {session_id!r} has no contents named {name!r}: the journal is damaged")
+        return data
+
+    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:  # noqa: D102
+        if session_id not in self._sessions and kind != "message":
+            raise NoSuchSession(f"the journal holds no session {session_id!r}")
+        held = self._made(session_id)
+        if (kind, dedup) not in held.inbox:
+            self._rows += 1
+            held.untaken[self._rows] = (kind, dedup)
+            held.inbox[kind, dedup] = InboxRow(self._rows, kind, dedup, body, by, datetime.now(UTC))
+            self._wake(session_id)
+        return held.inbox[kind, dedup]
+
+    async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:  # noqa: D102
+        held = self._sessions.get(session_id)
+        if held is None:
+            return ()
+        return tuple(held.inbox.values() if taken else (held.inbox[key] for key in held.untaken.values()))
+
+    async def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:  # noqa: D102
+        for (owner, _), asked in tuple(self._questions.items()):
+            if session_id in (None, owner):
+                yield owner, asked
+
+    async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109, D102
+        with anyio.move_on_after(timeout):
+            while not self._has_news(session_id, seen):
+                await self._news.setdefault(session_id, anyio.Event()).wait()
+
+    def _wake(self, session_id: str) -> None:
+        if news := self._news.pop(session_id, None):
+            news.set()
+
+    def _has_news(self, session_id: str, seen: int) -> bool:
+        held = self._sessions.get(session_id)
+        return held is not None and (held.head.last_seq > seen or bool(held.untaken))
+
+    def _made(self, session_id: str) -> _Held:
+        if session_id not in self._sessions:
+            head = Head(session_id, "", "", 0, 0, "idle", None, None, datetime.now(UTC))
+            self._sessions[session_id] = _Held(head)
+        return self._sessions[session_id]
+
+    def _store(self, held: _Held, blobs: Sequence[Blob]) -> None:
+        for blob in blobs:
+            (self._shared if blob.shared else held.blobs).setdefault(blob.hash, blob.data)

@@ -1,0 +1,223 @@
+"""From a type hint to the two functions that turn its values into JSON and back.
+
+It knows the types that events are made of and no others: `str int bool float Decimal None`, `Literal`,
+`tuple[X, ...]`, `X | None`, `Mapping[str, Json]`, frozen dataclasses, contract rows, and unions of dataclasses, which
+say what they are under `"is"`. Fields at their default are left out, so **a default is part of the stored format**.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from math import isfinite
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from agentkit.core.contract import Row
+from agentkit.errors import JournalError
+from agentkit.journal.jsonbytes import plain
+
+TAG = "is"
+_REQUIRED = object()
+
+
+class Shape(NamedTuple):
+    """How values of one type are stored: `pack` makes plain JSON, `unpack` makes the value; both raise `Misfit`."""
+
+    pack: Callable[[Any], Any]
+    unpack: Callable[[Any], Any]
+
+
+class Misfit(JournalError):  # noqa: N818 - within this folder only; the codec turns it into an error of the tree
+    """A value that is not of the type its place asks for. The text names the place."""
+
+    def __init__(self, why: str, place: str = "") -> None:
+        super().__init__(f"{place}: {why}" if place else why)
+        self.why = why
+        self.place = place
+
+    def within(self, outer: str) -> "Misfit":
+        """Return the same fault, named from one level further out."""
+        joint = "" if not self.place or self.place.startswith("[") else "."
+        return Misfit(self.why, f"{outer}{joint}{self.place}")
+
+
+@cache
+def shape_of(hint: Any) -> Shape:
+    """Compile a type hint.
+
+    Raises:
+        TypeError: the codec knows no such type.
+    """
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    if isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, Row)):
+        return _fields(hint)
+    make = _GENERICS.get(get_origin(hint))
+    if make is None:
+        raise TypeError(f"the codec knows no way to store {hint!r}")
+    return make(get_args(hint))
+
+
+def _exactly(kind: type, word: str) -> Shape:
+    def check(value: Any) -> Any:
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise Misfit(f"{word} is wanted, not {type(value).__name__}")
+        return value
+
+    return Shape(check, check)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise Misfit(f"a finite number is wanted, not {value!r:.40}")
+    return float(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    try:
+        number = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        raise Misfit(f"a decimal number in quotes is wanted, not {value!r:.40}")
+    return number
+
+
+def _decimal_text(value: Any) -> str:
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise Misfit(f"a finite Decimal is wanted, not {value!r:.40}")
+    return str(value)
+
+
+def _literal(choices: tuple[Any, ...]) -> Shape:
+    def check(value: Any) -> Any:
+        if value not in choices:
+            raise Misfit(f"one of {choices} is wanted, not {value!r:.40}")
+        return value
+
+    return Shape(check, check)
+
+
+def _tuple(hints: tuple[Any, ...]) -> Shape:
+    item = shape_of(hints[0])
+    if hints[1:] != (...,):
+        raise TypeError("the codec stores tuple[X, ...] only")
+
+    def pack(values: Any) -> list[Any]:
+        if not isinstance(values, tuple):
+            raise Misfit(f"a tuple is wanted, not {type(values).__name__}")
+        return [_at(f"[{index}]", item.pack, value) for index, value in enumerate(values)]
+
+    def unpack(values: Any) -> tuple[Any, ...]:
+        if not isinstance(values, list):
+            raise Misfit(f"a list is wanted, not {type(values).__name__}")
+        return tuple(_at(f"[{index}]", item.unpack, value) for index, value in enumerate(values))
+
+    return Shape(pack, unpack)
+
+
+def _union(hints: tuple[Any, ...]) -> Shape:
+    some = [hint for hint in hints if hint is not NoneType]
+    inner = shape_of(some[0]) if len(some) == 1 else _tagged(some)
+    if len(some) == len(hints):
+        return inner
+    return Shape(
+        lambda value: None if value is None else inner.pack(value),
+        lambda value: None if value is None else inner.unpack(value),
+    )
+
+
+def _tagged(hints: list[Any]) -> Shape:
+    if not all(isinstance(kind, type) and dataclasses.is_dataclass(kind) for kind in hints):
+        raise TypeError(f"the codec stores unions of dataclasses only, not {hints}")
+    names: dict[type, str] = {kind: kind.__name__.lower() for kind in hints}
+    kinds = {name: shape_of(kind) for kind, name in names.items()}
+
+    def pack(value: Any) -> dict[str, Any]:
+        name = names.get(type(value))
+        if name is None:
+            raise Misfit(f"one of {sorted(kinds)} is wanted, not {type(value).__name__}")
+        return {TAG: name, **kinds[name].pack(value)}
+
+    def unpack(stored: Any) -> Any:
+        body = dict(stored) if isinstance(stored, dict) else {}
+        name = body.pop(TAG, None)
+        if name not in kinds:
+            raise Misfit(f"one of {sorted(kinds)} is wanted under {TAG!r}, not {name!r:.40}")
+        return kinds[name].unpack(body)
+
+    return Shape(pack, unpack)
+
+
+def _mapping(_: tuple[Any, ...]) -> Shape:
+    def pack(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise Misfit(f"a mapping is wanted, not {type(value).__name__}")
+        try:
+            return plain(value)
+        except JournalError as error:
+            raise Misfit(str(error)) from error
+
+    return Shape(pack, _exactly(dict, "an object").unpack)
+
+
+def _fields(kind: type) -> Shape:
+    fields = {name: (shape_of(hint), default) for name, hint, default in _declared(kind)}
+    required = {name for name, (_, default) in fields.items() if default is _REQUIRED}
+
+    def pack(value: Any) -> dict[str, Any]:
+        if type(value) is not kind:
+            raise Misfit(f"{kind.__name__} is wanted, not {type(value).__name__}")
+        items = ((name, getattr(value, name)) for name in fields)
+        return {name: _at(name, fields[name][0].pack, item) for name, item in items if item != fields[name][1]}
+
+    def unpack(body: Any) -> Any:
+        if not isinstance(body, dict):
+            raise Misfit(f"an object is wanted, not {type(body).__name__}")
+        if strange := body.keys() - fields.keys():
+            raise Misfit(f"{kind.__name__} has no field {', '.join(sorted(strange))}")
+        if missing := required - body.keys():
+            raise Misfit(f"{kind.__name__} lacks {', '.join(sorted(missing))}")
+        return kind(**{name: _at(name, fields[name][0].unpack, item) for name, item in body.items()})
+
+    return Shape(pack, unpack)
+
+
+def _at(name: str, function: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return function(value)
+    except Misfit as misfit:
+        raise misfit.within(name) from None
+
+
+def _declared(kind: Any) -> Iterator[tuple[str, Any, Any]]:
+    hints = get_type_hints(kind)
+    if issubclass(kind, Row):
+        for name, row_field in kind.model_fields.items():
+            default = _REQUIRED if row_field.is_required() else row_field.get_default(call_default_factory=True)
+            yield name, hints[name], default
+        return
+    for field in dataclasses.fields(kind):
+        if field.default_factory is not dataclasses.MISSING:
+            yield field.name, hints[field.name], field.default_factory()
+        else:
+            required = field.default is dataclasses.MISSING
+            yield field.name, hints[field.name], _REQUIRED if required else field.default
+
+
+_SCALARS: Mapping[Any, Shape] = {
+    str: _exactly(str, "text"),
+    int: _exactly(int, "a whole number"),
+    bool: _exactly(bool, "true or false"),
+    float: Shape(_float, _float),
+    Decimal: Shape(_decimal_text, _decimal),
+}
+
+_GENERICS: Mapping[Any, Callable[[tuple[Any, ...]], Shape]] = {
+    Literal: _literal,
+    tuple: _tuple,
+    Union: _union,
+    UnionType: _union,
+    Mapping: _mapping,
+}

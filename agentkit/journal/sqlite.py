@@ -1,0 +1,130 @@
+"""The journal in one SQLite file: embedded, private, shared by the processes of one machine."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from agentkit.core.record import Record
+from agentkit.core.spec import Status
+from agentkit.core.waiting import Waiting
+from agentkit.errors import JournalError
+from agentkit.journal import sqlite_read, sqlite_write
+from agentkit.journal.asking import waiting
+from agentkit.journal.base import Appended, Asked, Batch, Head, Imported, InboxKind, InboxRow, Journal, Lease
+from agentkit.journal.owner import Owner
+from agentkit.journal.sqlite_file import SQLiteFile, enter
+
+
+class SQLiteJournal(Journal):
+    """A journal in a file of its own, mode 0600. Up to about four processes, or 100 commits per second, may share it.
+
+    Args:
+        path: the file. Never on a network file system.
+        ttl: seconds after which the lease of a process that stopped renewing it runs out. A process that is proven
+            dead on this machine is replaced at once.
+        create: make the file where there is none; else a missing one is an error.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, ttl: float = 15.0, create: bool = True) -> None:
+        if ttl <= 0:
+            raise ValueError(f"ttl is a number of seconds above 0, not {ttl}")
+        self._path, self._ttl, self._create = os.fspath(path), round(ttl * 1000), create
+        self._entered = 0
+        self._open: SQLiteFile | None = None
+
+    async def __aenter__(self) -> Self:
+        self._entered += 1
+        if self._open is None:
+            self._open = enter(self._path, create=self._create)
+        try:
+            await self._open.open()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+        self._entered -= 1
+        if not self._entered:
+            file, self._open = self._file, None
+            with anyio.CancelScope(shield=True):
+                await file.leave()
+
+    @property
+    def _file(self) -> SQLiteFile:
+        if self._open is None:
+            raise JournalError(f"the journal {self._path} is not open: use `async with journal:` around this")
+        return self._open
+
+    async def sessions(self, *, status: Status | None = None) -> AsyncIterator[str]:  # noqa: D102 - as in Journal
+        before = sys.maxsize
+        while page := await self._file.reader.run(partial(sqlite_read.sessions, status=status, before=before)):
+            for _, session_id in page:
+                yield session_id
+            before = page[-1][0]
+
+    async def pending(self) -> AsyncIterator[Waiting]:  # noqa: D102
+        async for session_id, asked in self.asked():
+            yield waiting(session_id, asked)
+
+    async def head(self, session_id: str) -> Head | None:  # noqa: D102
+        return await self._file.reader.run(partial(sqlite_read.head, session_id=session_id))
+
+    async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:  # noqa: D102
+        return await self._file.claim(session_id, (uid, agent), Owner.this_process(owner), self._ttl)
+
+    async def release(self, lease: Lease) -> None:  # noqa: D102
+        await self._file.release(lease)
+
+    async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:  # noqa: D102
+        work = partial(sqlite_write.append, lease=lease, after=after, batch=batch, ttl=self._ttl)
+        appended = await self._file.writer.run(work)
+        self._file.watch.ring(lease.session_id)
+        return appended
+
+    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:  # noqa: D102
+        fact = sqlite_write.Fact(session_id, kind, dedup, body, by)
+        row = await self._file.writer.run(partial(sqlite_write.put, fact=fact))
+        self._file.watch.ring(session_id)
+        return row
+
+    async def adopt(self, session: Imported) -> None:  # noqa: D102
+        await self._file.writer.run(partial(sqlite_write.adopt, session=session))
+
+    async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:  # noqa: D102
+        while rows := await self._file.reader.run(partial(sqlite_read.events, session_id=session_id, after=after)):
+            for row in rows:
+                if (record := sqlite_read.record(session_id, row)) is not None:
+                    yield record
+            after = rows[-1][0]
+
+    async def blob(self, session_id: str, name: str) -> bytes:  # noqa: D102
+        data = await self._file.reader.run(partial(sqlite_read.blob, session_id=session_id, name=name))
+        if data is None:
+            raise JournalError(f"session {session_id!r} has no contents named {name!r}: the journal is damaged")
+        return data
+
+    async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:  # noqa: D102
+        return await self._file.reader.run(partial(sqlite_read.inbox, session_id=session_id, taken=taken))
+
+    async def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:  # noqa: D102
+        after = 0
+        while page := await self._file.reader.run(partial(sqlite_read.asked, session_id=session_id, after=after)):
+            for _, of, asked in page:
+                yield of, asked
+            after = page[-1][0]
+
+    async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109, D102
+        file = self._file
+        news = partial(sqlite_read.has_news, session_id=session_id, seen=seen)
+        with anyio.move_on_after(timeout):
+            while True:
+                with file.watch.waiting(session_id) as bell:
+                    if await file.reader.run(news):
+                        return
+                    await bell.event.wait()

@@ -1,0 +1,151 @@
+"""A journal file as this process has it open: once, however many journals, sessions and event loops use it.
+
+One thread writes and renews the leases this process holds; another reads and notices what other processes commit.
+"""
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agentkit.errors import JournalError
+from agentkit.journal import sqlite_write
+from agentkit.journal.base import Lease
+from agentkit.journal.owner import Owner
+from agentkit.journal.sqlite_open import open_reader, open_writer
+from agentkit.journal.sqlite_read import version
+from agentkit.journal.sqlite_thread import Bell, SQLiteThread
+
+POLL_SECONDS = 0.05  # DURABLE.md, Watching live
+_CHECKPOINT_MS = 1000  # closing does not wait longer for other processes that read
+
+_OPEN: dict[tuple[int, str], "SQLiteFile"] = {}
+_LOCK = threading.Lock()
+_LOG = logging.getLogger(__name__)
+
+
+class _Renewal:
+    """The writer's chore: renew every held lease three times within its TTL."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, tuple[int, int]] = {}  # session id: epoch, TTL in milliseconds; of the writer's thread
+
+    def pause(self) -> float | None:
+        return min((ttl for _, ttl in self.held.values()), default=0) / 3000 or None
+
+    def __call__(self, db: sqlite3.Connection) -> None:
+        try:
+            for lost in sqlite_write.renew(db, self.held):
+                del self.held[lost]
+        except JournalError as error:  # an append will fail too, and say so; the fence, not the lease, is what protects
+            _LOG.warning("leases could not be renewed, trying again: %s", error)
+
+
+class _Watch:
+    """The reader's chore: while somebody waits for news, look whether anybody has committed."""
+
+    def __init__(self) -> None:
+        self.bells: dict[str, set[Bell]] = {}
+        self._lock = threading.Lock()
+        self._seen = 0
+
+    def pause(self) -> float | None:
+        return POLL_SECONDS if self.bells else None
+
+    def __call__(self, db: sqlite3.Connection) -> None:
+        if (now := version(db)) != self._seen:
+            self._seen = now
+            self.ring()
+
+    @contextmanager
+    def waiting(self, session_id: str) -> Iterator[Bell]:
+        bell = Bell.here()
+        with self._lock:
+            self.bells.setdefault(session_id, set()).add(bell)
+        try:
+            yield bell
+        finally:
+            with self._lock:
+                self.bells[session_id].discard(bell)
+                if not self.bells[session_id]:
+                    del self.bells[session_id]
+
+    def ring(self, session_id: str | None = None) -> None:
+        """Wake those who wait for news of a session, or of any."""
+        with self._lock:
+            names = list(self.bells) if session_id is None else [session_id]
+            bells = [bell for name in names for bell in self.bells.get(name, ())]
+        for bell in bells:
+            bell.ring()
+
+
+class SQLiteFile:
+    """The two threads of one file, and who waits for its news. Got by `enter`, given back by `leave`."""
+
+    def __init__(self, key: tuple[int, str], *, create: bool) -> None:
+        path = Path(key[1])
+        self._key, self._users, self._is_open = key, 0, False
+        self._leases, self.watch = _Renewal(), _Watch()
+        self.writer = SQLiteThread(lambda: open_writer(path, create=create), self._leases, name=f"{path.name} writer")
+        self.reader = SQLiteThread(lambda: open_reader(path), self.watch, name=f"{path.name} reader")
+
+    async def open(self) -> None:
+        """Wait until the file is open. Raises: JournalError, ForeignJournal: as `sqlite_open.open_writer`."""
+        await self.writer.run(lambda _: None)
+        self._is_open = True
+
+    async def claim(self, session_id: str, named: tuple[str, str], owner: Owner, ttl: int) -> Lease:
+        """Take a lease and renew it from now on. Raises: as `sqlite_write.claim`."""
+
+        def work(db: sqlite3.Connection) -> Lease:
+            lease = sqlite_write.claim(db, session_id, named, owner, ttl)
+            self._leases.held[session_id] = (lease.epoch, ttl)
+            return lease
+
+        return await self.writer.run(work)
+
+    async def release(self, lease: Lease) -> None:
+        """Give a lease back, and renew it no longer."""
+
+        def work(db: sqlite3.Connection) -> None:
+            if self._leases.held.get(lease.session_id, (0, 0))[0] == lease.epoch:
+                del self._leases.held[lease.session_id]
+            sqlite_write.release(db, {lease.session_id: lease.epoch})
+
+        await self.writer.run(work)
+
+    async def leave(self) -> None:
+        """Give the file back; the last to do so releases what is held, folds the log into the file, and closes it."""
+        with _LOCK:
+            self._users -= 1
+            if self._users:
+                return
+            del _OPEN[self._key]
+        if self._is_open:
+            await self.reader.close(lambda _: None)
+            await self.writer.close(self._settle)
+        else:
+            self.reader.stop()
+            self.writer.stop()
+
+    def _settle(self, db: sqlite3.Connection) -> None:
+        try:
+            sqlite_write.release(db, {session_id: epoch for session_id, (epoch, _) in self._leases.held.items()})
+            db.execute(f"pragma busy_timeout = {_CHECKPOINT_MS}")
+            db.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except (JournalError, sqlite3.Error) as error:  # nothing recorded is at stake: leases run out, the log is read
+            _LOG.warning("%s was not closed cleanly: %s", self._key[1], error)
+
+
+def enter(path: str | os.PathLike[str], *, create: bool) -> SQLiteFile:
+    """Return the file as this process has it open, or will have when somebody has awaited `open`."""
+    key = (os.getpid(), os.path.realpath(path))
+    with _LOCK:
+        file = _OPEN.get(key)
+        if file is None:
+            file = _OPEN[key] = SQLiteFile(key, create=create)
+        file._users += 1  # noqa: SLF001 - the count and the table change under one lock
+    return file

@@ -1,0 +1,171 @@
+"""Opening a journal file: it is made private from its first byte, recognised before it is touched, and WAL or nothing.
+
+Everything that can be wrong with a path is said in words: what, where, and what to do.
+"""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from agentkit.errors import ForeignJournal, JournalError
+
+APPLICATION_ID = 0x61676B74  # "agkt"
+VERSION = 1
+BUSY_SECONDS = 30.0
+
+_SCHEMA = (
+    """create table session (
+        id text not null primary key, uid text not null default '', agent text not null default '',
+        status text not null default 'idle', epoch integer not null default 0, last_seq integer not null default 0,
+        owner text, lease_until integer, parent text, fork_seq integer,
+        created_at integer not null, expires_at integer, data_key_id text)""",
+    # With a rowid: bodies of 1 to 4 kB stay on one page, where a clustered key would spill them to pages of their own.
+    """create table event (
+        session_id text not null, seq integer not null, type text not null, turn integer not null, step integer,
+        epoch integer not null, body blob not null, usage blob, at integer not null, primary key (session_id, seq))""",
+    """create table inbox (
+        n integer primary key autoincrement, session_id text not null, kind text not null, dedup text not null,
+        body blob not null, by text, at integer not null, taken_seq integer, unique (session_id, kind, dedup))""",
+    "create index inbox_untaken on inbox (session_id, n) where taken_seq is null",
+    "create table blob (hash text not null, session_id text, data blob not null)",  # no session: shared by all
+    "create unique index blob_name on blob (hash, ifnull(session_id, ''))",
+    """create table question (
+        id text not null, session_id text not null, key text not null, number integer not null, kind text not null,
+        body blob not null, asked_at integer not null, expires_at integer, primary key (session_id, id))""",
+    f"pragma application_id = {APPLICATION_ID}",
+    f"pragma user_version = {VERSION}",
+)
+
+
+def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
+    """Open the file for writing; make it, with `create`, where there is none.
+
+    Raises:
+        ForeignJournal: not a journal of agentkit, or of a later format. It was not touched.
+        JournalError: it cannot be opened, written, or switched to WAL.
+    """
+    _prepare(path, create=create)
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        fresh = _is_fresh(db, path)
+        switch_to_wal(db, path)
+        db.execute(
+            "pragma fullfsync = on"
+        )  # where the system has it, `synchronous = full` means the disk, not its cache
+        if fresh:
+            _create(db, path)
+    except sqlite3.Error as error:
+        db.close()
+        raise explained(error, path) from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a second connection that cannot write, to a file that `open_writer` has opened."""
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    db.execute("pragma query_only = on")
+    return db
+
+
+def switch_to_wal(db: sqlite3.Connection, path: Path) -> None:
+    """Put the database into WAL mode, and check that it is.
+
+    Raises:
+        JournalError: the file system has no shared memory, or the database is none that can be in WAL mode.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while (mode := _wal(db)) is None:  # SQLite does not wait by itself where two processes switch a new file at once
+        if time.monotonic() > deadline:
+            raise JournalError(f"{path}: another process holds the file's lock: look for one that hangs")
+        time.sleep(0.01)
+    if mode != "wal":
+        raise JournalError(
+            f"{path}: write-ahead logging is not possible here (SQLite says {mode!r}), and without it a crash can lose "
+            "the journal. Put the file on a local disk, not on a network file system"
+        )
+
+
+def _wal(db: sqlite3.Connection) -> str | None:
+    try:
+        mode: str = db.execute("pragma journal_mode = wal").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return None
+    return mode
+
+
+def explained(error: sqlite3.Error, path: Path | str) -> JournalError:
+    """Return SQLite's error as ours, with what to do."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes hold the plain one below
+    kind, words = _WORDS.get(code, (JournalError, "SQLite failed"))
+    return kind(f"{path}: {words} ({error})")
+
+
+_WORDS: dict[int, tuple[type[JournalError], str]] = {
+    sqlite3.SQLITE_NOTADB: (ForeignJournal, "this is not a journal, nor any SQLite database: name another file"),
+    sqlite3.SQLITE_CANTOPEN: (JournalError, "the file, or its -wal beside it, cannot be opened: look at its rights"),
+    sqlite3.SQLITE_READONLY: (JournalError, "the file cannot be written: look at its rights"),
+    sqlite3.SQLITE_CORRUPT: (JournalError, "the file is damaged: restore a copy"),
+    sqlite3.SQLITE_FULL: (JournalError, "the disk is full: make room and resume"),
+    sqlite3.SQLITE_BUSY: (
+        JournalError,
+        f"another process has held the file's lock for {BUSY_SECONDS:.0f} s: look for one that hangs",
+    ),
+}
+
+
+def _prepare(path: Path, *, create: bool) -> None:
+    if path.is_dir():
+        raise JournalError(f"{path} is a directory: name a file in it")
+    if create:
+        _make(path)
+    if not path.exists():
+        raise JournalError(f"{path} does not exist: there is no journal here. Look at the path")
+    here = os.access in os.supports_effective_ids
+    for place in (path, path.parent):
+        if not os.access(place, os.R_OK | os.W_OK, effective_ids=here):
+            raise JournalError(f"{place} cannot be written by this user: a journal needs its file and its directory")
+
+
+def _make(path: Path) -> None:
+    """Make an empty private file. One that exists is not opened: closing it would drop this process's SQLite locks."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        raise JournalError(f"{path.parent} does not exist: make the directory first") from None
+    except OSError as error:
+        raise JournalError(f"{path} cannot be made: {error.strerror}") from error
+
+
+def _is_fresh(db: sqlite3.Connection, path: Path) -> bool:
+    (application,) = db.execute("pragma application_id").fetchone()
+    (version,) = db.execute("pragma user_version").fetchone()
+    (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
+    if (application, version, tables) == (0, 0, 0):
+        return True
+    if application != APPLICATION_ID:
+        raise ForeignJournal(f"{path} is a database of another program: it was left as it is. Name another file")
+    if version > VERSION:
+        raise ForeignJournal(
+            f"{path} is a journal of format {version}; this version of agentkit reads up to {VERSION}. Update agentkit"
+        )
+    return False
+
+
+def _create(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("begin immediate")
+    try:
+        if _is_fresh(db, path):  # nobody was quicker
+            for statement in _SCHEMA:
+                db.execute(statement)
+        db.execute("commit")
+    except BaseException:
+        db.execute("rollback")
+        raise

@@ -1,0 +1,174 @@
+"""`Model`: a model behind any OpenAI-compatible endpoint, found by name in the contract table or told by `base_url`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+
+from agentkit import models
+from agentkit.core.contract import Contract
+from agentkit.core.events import Prices
+from agentkit.core.request import Sending
+from agentkit.core.spec import Binding
+from agentkit.errors import ConfigurationError
+from agentkit.models import contracts, wire
+from agentkit.models.address import checked, encrypted, host_of, loopback
+from agentkit.models.base import Body, Broken, Reply, Show
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_TELLING = ("authorization", "key", "token", "secret", "cookie")  # parts of the names of headers that hold a secret
+
+
+class Model:
+    """A model behind a service. Frozen by habit: sessions record its contract row, so make a new one to change it.
+
+    Args:
+        name: what the service calls the model.
+        base_url: the service's address up to `/chat/completions`, like `http://127.0.0.1:11434/v1`. Left out, the
+            contract table knows it (`Model("deepseek-flash")`).
+        api_key: sent as bearer token. Left out, the one environment variable that the contract row names is read, at
+            the first call, and only if `base_url` is the row's own host. A server that needs none gets none.
+        contract: "auto" (by host and model), the id of a row, or a row of your own.
+        headers: sent with each request, as they are.
+        timeout: how long the service may stay silent, in seconds.
+
+    Raises:
+        ConfigurationError: an unknown name without `base_url`, an unknown row, a `base_url` that cannot work, a key
+            over plain http to another machine.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        contract: str | Contract = "auto",
+        headers: Mapping[str, str] = _NOTHING,
+        timeout: float = 600,
+    ) -> None:
+        if not name:
+            raise ConfigurationError("a model needs a name: the one its service knows it by")
+        if timeout <= 0:
+            raise ConfigurationError(f"timeout is in seconds and has to be above 0, not {timeout}")
+        self.name = name
+        self.base_url = checked(base_url or _home(name, contract))
+        self._contract = contract
+        self._api_key = api_key
+        self._headers = dict(headers)
+        self._timeout = timeout
+        _check_secrets(self.base_url, {"api_key": api_key or "", **headers})
+        self.resolve()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, base_url={self.base_url!r})"
+
+    def resolve(self) -> Contract:
+        """Return the contract row that rules today. Raises: ConfigurationError: the row named is not in force."""
+        if isinstance(self._contract, Contract):
+            return self._contract
+        if self._contract != "auto":
+            return contracts.named(self._contract, _today())
+        return contracts.ruling(host_of(self.base_url), self.name, _today())
+
+    def prices(self) -> Prices | None:
+        """Return today's prices at the dearest hour, None where none is known."""
+        contract = self.resolve()
+        return models.prices.of_day(self.name, contract, self.base_url, _today()) if self._priced(contract) else None
+
+    def head(self, binding: Binding) -> bytes:
+        """Return fragment 0: the body's JSON object without `messages`. Raises: ConfigurationError."""
+        return wire.head(binding)
+
+    def encode(self, sending: Sending, contract: Contract) -> bytes:
+        """Return one message as it goes on the wire."""
+        return wire.encode(sending, contract)
+
+    async def call(self, body: Body, contract: Contract, show: Show | None) -> Reply:
+        """Ask the service; `contract` is the row the session recorded.
+
+        Raises:
+            ConfigurationError: the key is missing; the text names the environment variable.
+            ModelError: the service refused or could not be reached.
+        """
+        to = models.openai.Recipient(self.name, self.base_url, self._with_key(), self._timeout)
+        reply = await models.openai.ask(to, body, contract, show)
+        return self._with_cost(reply, contract)
+
+    def _with_key(self) -> Mapping[str, str]:
+        if any(name.lower() == "authorization" for name in self._headers):
+            return self._headers
+        key = self._api_key or self._key_of_row()
+        return {**self._headers, "Authorization": f"Bearer {key}"} if key else self._headers
+
+    def _key_of_row(self) -> str | None:
+        """Read the key the row names, for the row's own host only. The row is today's: no journal can name another."""
+        row = self.resolve()
+        if row.api_key_env is None or row.base_url is None or host_of(row.base_url) != host_of(self.base_url):
+            return None
+        key = os.environ.get(row.api_key_env, "").strip()
+        if not key:
+            raise ConfigurationError(
+                f"no key for model {self.name!r}: set the environment variable {row.api_key_env}, "
+                f'or give Model("{self.name}", api_key=…)'
+            )
+        _check_secrets(self.base_url, {row.api_key_env: key})
+        return key
+
+    def _priced(self, contract: Contract) -> bool:
+        return contract.price_provider is not None or not loopback(self.base_url)
+
+    def _with_cost(self, reply: Reply, contract: Contract) -> Reply:
+        if reply.usage is None or not self._priced(contract):
+            return reply
+        now = datetime.now(UTC)
+        cost = models.prices.cost(reply.usage, self.name, contract, self.base_url, now)
+        usage = replace(reply.usage, cost=cost)
+        if cost is None or isinstance(reply, Broken):
+            return replace(reply, usage=usage)
+        return replace(reply, usage=usage, prices=models.prices.table())
+
+
+def model_for(model: Model | str) -> Model:
+    """Return the model itself, or the one the contract table knows by this name.
+
+    Raises:
+        ConfigurationError: the name is not in the table; the text lists those that are.
+    """
+    return Model(model) if isinstance(model, str) else model
+
+
+def contract_for(model: Model | str) -> Contract:
+    """Return the contract row that rules today for a model or a name. Raises: ConfigurationError."""
+    return model_for(model).resolve()
+
+
+def _home(name: str, contract: str | Contract) -> str:
+    """Return the address the table knows."""
+    if isinstance(contract, str) and contract == "auto":
+        row = contracts.at_home(name, _today())
+    else:
+        row = contract if isinstance(contract, Contract) else contracts.named(contract, _today())
+    if row.base_url is None:
+        raise ConfigurationError(
+            f'contract row {row.id!r} names no address; say where the server is: Model("{name}", base_url="https://…/v1")'
+        )
+    return row.base_url
+
+
+def _check_secrets(base_url: str, secrets: Mapping[str, str]) -> None:
+    """Refuse what cannot be a header, and a secret where others could read it; never show it."""
+    for name, value in secrets.items():
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            raise ConfigurationError(f"{name} holds characters that no header may hold (a line end copied with it?)")
+        if value and not encrypted(base_url) and any(part in name.lower() for part in _TELLING):
+            raise ConfigurationError(
+                f"{name} would go to {base_url} in the open: use https, or http on this machine (127.0.0.1) only"
+            )
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

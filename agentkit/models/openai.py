@@ -1,0 +1,204 @@
+"""The transport: bytes out, bytes in, over the `openai` SDK's client for any OpenAI-compatible endpoint.
+
+The SDK is used for what it does well (connections, time-outs, status errors) and kept from what it would add: it reads
+`OPENAI_*` from the environment and sends it to any host, it re-encodes the whole history at every request, it follows
+redirects with the key, and it retries out of sight. So bodies are posted as bytes, every header is given here, and
+answers are decoded in `reading`.
+"""
+
+import math
+import ssl
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import openai
+from anyio.lowlevel import RunVar
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from agentkit.core.contract import Contract
+from agentkit.core.messages import Producer
+from agentkit.errors import ModelError, Overloaded, RateLimited
+from agentkit.models import faults, wire
+from agentkit.models.address import host_of, loopback
+from agentkit.models.base import Body, Reply, Show
+from agentkit.models.faults import Asked
+from agentkit.models.reading import Reading
+from agentkit.models.retry import NotYet, patiently
+
+if TYPE_CHECKING:
+    import httpx2 as http
+else:
+    # The SDK speaks httpx in 2.x and httpx2 in 3.x; its own client's base class tells which.
+    http = import_module(openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
+
+CONCURRENT: Final = 64  # requests at once per endpoint and event loop, over all sessions
+CONNECT: Final = 15.0  # seconds to make a connection
+REST: Final = 5.0  # seconds that usage and end mark may take once the answer itself is complete
+
+_FAILURES: Final = (http.HTTPError, http.StreamError, ssl.SSLError, anyio.EndOfStream, anyio.ClosedResourceError)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where requests go and what they carry. `headers` holds the key; `timeout` is how long silence may last."""
+
+    model: str
+    base_url: str
+    headers: Mapping[str, str]
+    timeout: float
+
+
+class _Bare(openai.AsyncOpenAI):
+    """The SDK's client with none of the headers it takes from the environment or adds about this machine."""
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        return {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "agentkit"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    client: openai.AsyncOpenAI
+    limiter: anyio.CapacityLimiter
+
+
+_open: RunVar[dict[str, tuple[_Connection, AsyncGenerator[_Connection, None]]]] = RunVar("agentkit endpoints")
+
+
+async def ask(to: Recipient, body: Body, contract: Contract, show: Show | None) -> Reply:
+    """Send one request and read its answer; with `show`, streamed, the pieces of one network read in one call.
+
+    Raises:
+        ModelError: the service refused, or could not be reached as often as we were ready to try.
+    """
+    secrets = tuple(value.removeprefix("Bearer ") for value in to.headers.values() if value)
+    asked = Asked(to.model, to.base_url, contract, body.messages, secrets)
+    data = wire.whole(body, contract, stream=show is not None)
+    return await patiently(lambda: _once(to, asked, data, show))
+
+
+async def _once(to: Recipient, asked: Asked, data: bytes, show: Show | None) -> Reply:
+    connection = await _connection(to.base_url)
+    async with connection.limiter:
+        response = await _post(connection.client, to, asked, data)
+        producer = Producer(to.model, asked.contract.id, host_of(to.base_url))
+        reading = Reading(asked.contract, producer, response.headers.get("content-type", ""))
+        try:
+            broke = await _read(response, reading, show)
+        finally:
+            with anyio.move_on_after(REST, shield=True):
+                await response.aclose()
+    if reading.error is None and not reading.begun:
+        raise NotYet(faults.unreachable(asked, broke)) from broke
+    reply = reading.end(f"{type(broke).__name__}: {broke}" if broke else "")
+    if reading.error is not None and (error := faults.reported(asked, reading.error)) is not None:
+        raise _again(error)
+    return reply
+
+
+async def _post(client: openai.AsyncOpenAI, to: Recipient, asked: Asked, data: bytes) -> http.Response:
+    ours = {
+        "Authorization": openai.Omit(),
+        "x-stainless-retry-count": openai.Omit(),
+        "x-stainless-read-timeout": openai.Omit(),
+    }
+    try:
+        answer: Any = await client.post(
+            "/chat/completions",
+            cast_to=http.Response,
+            content=data,
+            options={"headers": {**ours, **to.headers}, "timeout": openai.Timeout(to.timeout, connect=CONNECT)},
+            stream=True,
+            stream_cls=openai.AsyncStream[Any],
+        )
+    except openai.APIStatusError as error:
+        response = error.response
+        refusal = faults.refused(asked, response.status_code, response.content, response.headers.get("location", ""))
+        # `from None`: the SDK's error holds the body as it came, and a service may repeat the key in it.
+        raise _again(refusal, faults.patience(response.headers, datetime.now(UTC))) from None
+    except (openai.APIConnectionError, *_FAILURES) as error:
+        raise NotYet(faults.unreachable(asked, error.__cause__ or error)) from error
+    response_as_it_is: http.Response = answer
+    return response_as_it_is
+
+
+def _again(error: ModelError, wait: float | None = None) -> Exception:
+    """Wrap an error that asking again may heal; return any other as it is."""
+    return NotYet(error, wait) if isinstance(error, RateLimited | Overloaded) else error
+
+
+async def _read(response: http.Response, reading: Reading, show: Show | None) -> Exception | None:
+    """Feed the answer to `reading`. Returns what broke it off.
+
+    One network read may hold many chunks of HTTP, and the SDK gives them one by one without waiting in between: so a
+    task of its own collects them, and whatever has come by the time this one runs is shown together (law 9).
+    """
+    send, receive = anyio.create_memory_object_stream[bytes | Exception](math.inf)
+    broke: Exception | None = None
+    with send, receive, anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_collect, response, send)
+            async for first in receive:
+                pieces = []
+                for chunk in (first, *_waiting(receive)):
+                    if isinstance(chunk, Exception):
+                        broke = chunk
+                    else:
+                        pieces += reading.feed(chunk)
+                if show is not None and pieces:
+                    show(pieces)
+                if reading.finished:
+                    scope.deadline = min(scope.deadline, anyio.current_time() + REST)
+    return broke
+
+
+async def _collect(response: http.Response, send: MemoryObjectSendStream[bytes | Exception]) -> None:
+    with send:
+        try:
+            async for chunk in response.aiter_bytes():
+                send.send_nowait(chunk)
+        except _FAILURES as error:
+            send.send_nowait(error)
+
+
+def _waiting(receive: MemoryObjectReceiveStream[bytes | Exception]) -> Iterator[bytes | Exception]:
+    try:
+        while True:
+            yield receive.receive_nowait()
+    except (anyio.WouldBlock, anyio.EndOfStream):
+        return
+
+
+async def _connection(base_url: str) -> _Connection:
+    held = _open.get(None)
+    if held is None:
+        held = {}
+        _open.set(held)
+    if base_url not in held:
+        keeper = _kept(base_url)
+        held[base_url] = (await anext(keeper), keeper)
+    return held[base_url][0]
+
+
+async def _kept(base_url: str) -> AsyncGenerator[_Connection, None]:
+    """Hold the one client of an endpoint open; an event loop closes the generators it started when it ends."""
+    client = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not loopback(base_url))
+    try:
+        yield _Connection(
+            _Bare(
+                api_key="given with each request",
+                organization="",
+                project="",
+                webhook_secret="",
+                base_url=base_url,
+                max_retries=0,
+                http_client=client,
+            ),
+            anyio.CapacityLimiter(CONCURRENT),
+        )
+    finally:
+        await client.aclose()

@@ -1,0 +1,102 @@
+"""A session's request as encoded fragments: it grows at the tail, and what did not change is not encoded again.
+
+Fragment 0 is everything but the messages, the others are one message each. What one request shares with the one
+before it is found by their hashes, so the journal holds only the hashes of what was new (law 2).
+"""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+
+from agentkit.core.contract import Contract
+from agentkit.core.events import Sent
+from agentkit.core.log import Log
+from agentkit.core.request import Instructions, Reach, Reader, Sending, moves_with_user, render, stored
+from agentkit.core.spec import Binding
+from agentkit.core.state import Entry, State
+
+Encode = Callable[[Sending, Contract], bytes]
+
+
+class Prefix:
+    """The fragments of a session's next request.
+
+    Args:
+        head: encodes fragment 0. encode: encodes one message.
+    """
+
+    def __init__(self, head: Callable[[Binding], bytes], encode: Encode) -> None:
+        self._head, self._encode = head, encode
+        self._binding: Binding | None = None
+        self._entries: Log[Entry] = Log()
+        self._reach = Reach()
+        self._lead = 1  # fragments before the first entry's
+        self.fragments: list[bytes] = []
+        self.hashes: list[str] = []
+        self._digests: list[str] = []
+        self._decisions: list[str] = []
+        self._agreed = 0  # leading fragments known to be those of `_before`
+        self._before: Log[str] = Log()  # the last recorded request, by hashes
+
+    def missing(self, state: State, binding: Binding) -> list[str]:
+        """Return the hashes of stored contents that `update` will need."""
+        return stored(state.transcript, self._first(state, binding))
+
+    def update(self, state: State, binding: Binding, contents: Mapping[str, str]) -> None:
+        """Bring the fragments up to date with `state`."""
+        first = self._first(state, binding)
+        if binding is not self._binding:
+            self._replace(0, self._opening(binding))
+            self._lead = len(self.fragments)
+        start = len(self._entries) if first == len(self._entries) else 0
+        self._reach = (self._reach if start else Reach()).over(state.transcript, start)
+        reader = Reader(binding.contract, binding.model, contents)
+        sendings = render(state.transcript, first, self._reach, reader)
+        self._decisions = [
+            f"message {self._lead - 1 + first + n}: {sending.decision}, {sending.why}"
+            for n, sending in enumerate(sendings)
+            if sending.decision in {"placeholder", "dropped"}
+        ]
+        self._replace(self._lead + first, [self._encode(sending, binding.contract) for sending in sendings])
+        self._binding, self._entries = binding, state.transcript
+
+    def sent(self, state: State) -> Sent:
+        """Return what a request of these fragments is recorded as."""
+        before = state.sent
+        kept = self._agreed if before.extends(self._before) else 0
+        while kept < min(len(self.hashes), len(before)) and self.hashes[kept] == before[kept]:
+            kept += 1
+        self._agreed, self._before = kept, before
+        return Sent(kept, tuple(self.hashes[kept:]), self._digests[-1], tuple(self._decisions))
+
+    def _opening(self, binding: Binding) -> list[bytes]:
+        system = [self._encode(Sending(Instructions(binding.instructions)), binding.contract)]
+        return [self._head(binding), *(system if binding.instructions else [])]
+
+    def _first(self, state: State, binding: Binding) -> int:
+        if binding is not self._binding or not state.transcript.extends(self._entries):
+            return 0
+        known = len(self._entries)
+        later = Reach().over(state.transcript, known)
+        if later.last_user >= 0 and moves_with_user(binding.contract):
+            return min(known, self._reach.last_user + 1)
+        return known
+
+    def _replace(self, at: int, fragments: list[bytes]) -> None:
+        for kept in (self.fragments, self.hashes, self._digests):
+            del kept[at:]
+        self._agreed = min(self._agreed, at)
+        for fragment in fragments:
+            digest = chained(self._digests[-1] if self._digests else "", fragment)
+            self.fragments.append(fragment)
+            self.hashes.append(name(fragment))
+            self._digests.append(digest)
+
+
+def name(fragment: bytes) -> str:
+    """Return a fragment's hash: BLAKE2b, 96 bit, 24 hexadecimal digits."""
+    return blake2b(fragment, digest_size=12).hexdigest()
+
+
+def chained(before: str, fragment: bytes) -> str:
+    """Return the digest over all fragments up to this one."""
+    return blake2b(before.encode() + fragment, digest_size=12).hexdigest()

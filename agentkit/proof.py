@@ -1,0 +1,120 @@
+"""The proof: would today's code, with this agent, have sent the same bytes? Without model or network."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from agentkit.agent import Agent
+from agentkit.core.binding import unbind
+from agentkit.core.events import (
+    AgentBound,
+    Compacted,
+    ModelFailed,
+    ModelInterrupted,
+    ModelRejected,
+    ModelResponded,
+    Sent,
+)
+from agentkit.core.loop import apply
+from agentkit.core.spec import Binding
+from agentkit.core.state import State
+from agentkit.errors import NoSuchSession
+from agentkit.journal.base import Journal
+from agentkit.prefix import Prefix
+
+_OUTCOMES = (ModelResponded, ModelRejected, ModelInterrupted, ModelFailed, Compacted)
+_AROUND = 24  # bytes shown on either side of a difference
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay found. `difference` names the first request and message that differ, and the byte."""
+
+    same: bool
+    difference: str | None
+    requests: int = 0
+
+
+async def replay(journal: Journal, session_id: str, agent: Agent[Any, Any]) -> Replay:
+    """Replay a session offline, against the recording and against `agent` as it is today.
+
+    Raises:
+        NoSuchSession: the journal holds no session of this id.
+    """
+    async with journal:
+        return await _Replayer(journal, session_id, agent).run()
+
+
+class _Replayer:
+    def __init__(self, journal: Journal, session_id: str, agent: Agent[Any, Any]) -> None:
+        self._journal, self._session_id, self._agent = journal, session_id, agent
+        self._then = Prefix(agent.endpoint.head, agent.endpoint.encode)
+        self._today = Prefix(agent.endpoint.head, agent.endpoint.encode)
+        self._recorded: Binding | None = None
+        self._now: Binding | None = None
+        self._requests = 0
+
+    async def run(self) -> Replay:
+        state = State()
+        async for record in self._journal.read(self._session_id):
+            event = record.event
+            sent = event.sent if isinstance(event, _OUTCOMES) else None
+            if sent is not None:
+                difference = await self._compare(state, sent, f"{record.turn}.{record.step}")
+                if difference:
+                    return Replay(same=False, difference=difference, requests=self._requests)
+            state = apply(state, event)
+            if isinstance(event, AgentBound):
+                await self._bind(event)
+        if not state.seq:
+            raise NoSuchSession(f"the journal holds no session {self._session_id!r}")
+        return Replay(same=True, difference=None, requests=self._requests)
+
+    async def _bind(self, event: AgentBound) -> None:
+        names = (event.instructions, event.schemas, event.settings, event.contract)
+        contents = {name: await self._journal.blob(self._session_id, name) for name in names}
+        self._recorded = unbind(event, contents)
+        told = self._agent.instructions
+        instructions = told if isinstance(told, str) else self._recorded.instructions
+        self._now = self._agent.binding(instructions)
+
+    async def _compare(self, state: State, sent: Sent, step: str) -> str | None:
+        if self._recorded is None or self._now is None:
+            return f"request {step} was recorded before any binding"
+        self._requests += 1
+        await self._update(self._then, state, self._recorded)
+        expected = (*state.sent[: sent.kept], *sent.hashes)
+        for index, name in enumerate(self._then.hashes):
+            if index >= len(expected) or name != expected[index]:
+                return f"request {step}: agentkit encodes {_named(index)} otherwise than when it was recorded"
+        if len(expected) > len(self._then.hashes):
+            return f"request {step}: {len(expected)} fragments were sent, {len(self._then.hashes)} would be now"
+        await self._update(self._today, state, self._now)
+        return _first_difference(self._then.fragments, self._today.fragments, step)
+
+    async def _update(self, prefix: Prefix, state: State, binding: Binding) -> None:
+        missing = prefix.missing(state, binding)
+        contents = {name: await self._text(name) for name in missing}
+        prefix.update(state, binding, contents)
+
+    async def _text(self, name: str) -> str:
+        return (await self._journal.blob(self._session_id, name)).decode("utf-8", "surrogatepass")
+
+
+def _first_difference(then: list[bytes], today: list[bytes], step: str) -> str | None:
+    for index, (old, new) in enumerate(zip(then, today, strict=False)):
+        if old != new:
+            return f"request {step}, {_named(index)}: {_byte(old, new)}"
+    if len(then) != len(today):
+        return f"request {step}: {len(then)} fragments were sent, {len(today)} would be sent today"
+    return None
+
+
+def _byte(old: bytes, new: bytes) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    window = slice(max(0, at - _AROUND), at + _AROUND)
+    was, now = (text[window].decode("utf-8", "replace") for text in (old, new))
+    return f"byte {at} differs: sent …{was}…, today …{now}…"
+
+
+def _named(index: int) -> str:
+    return "the settings and tools" if index == 0 else f"message {index - 1}"

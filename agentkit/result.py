@@ -1,0 +1,101 @@
+"""How a run came to rest."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar, cast
+
+from agentkit.core.events import ModelFailed
+from agentkit.core.spec import Status, Usage
+from agentkit.core.state import Phase, State, Turn
+from agentkit.core.waiting import Approval, Question, UnknownOutcome, Waiting
+from agentkit.errors import AgentkitError, ConfigurationError, ModelError, NotCompleted, model_error
+from agentkit.questions import Times, shown
+
+OutT = TypeVar("OutT", covariant=True)
+
+
+@dataclass(frozen=True)
+class Result(Generic[OutT]):
+    """The outcome of a run as a value: completed, waiting, limit or cancelled. Faults are raised, never returned.
+
+    Attributes:
+        status: which of the four. reason: one sentence: which limit, who is waited for.
+        text: what the agent said last, whatever the status.
+        usage: tokens and USD of the turn. steps: its steps.
+    """
+
+    status: Status
+    reason: str
+    text: str
+    usage: Usage
+    steps: int
+    session_id: str
+    turn: int
+    waiting: tuple[Waiting, ...] = ()
+
+    @property
+    def output(self) -> OutT:
+        """The answer. Raises: NotCompleted unless the turn completed."""
+        if self.status != "completed":
+            raise NotCompleted(f"turn {self.turn} of session {self.session_id!r} did not complete: {self.reason}")
+        return cast("OutT", self.text)
+
+    @property
+    def approvals(self) -> tuple[Approval, ...]:
+        """Calls that need a yes: `Session.approve` or `deny`."""
+        return tuple(each for each in self.waiting if isinstance(each, Approval))
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What tools ask people: `Session.answer`."""
+        return tuple(each for each in self.waiting if isinstance(each, Question))
+
+    @property
+    def unknowns(self) -> tuple[UnknownOutcome, ...]:
+        """Calls whose outcome nobody knows: `Session.resolve`."""
+        return tuple(each for each in self.waiting if isinstance(each, UnknownOutcome))
+
+
+def of_open_turn(session_id: str, state: State, times: Times) -> Result[str]:
+    """Return the result of a turn that is open. Raises: the recorded fault, if the turn is faulted."""
+    if state.phase is Phase.FAULTED and state.fault:
+        raise fault(state.fault)
+    waiting = shown(session_id, state, times)
+    return Result("waiting", _waited_for(waiting), state.text, state.usage, state.step, session_id, state.turn, waiting)
+
+
+def of_turn(session_id: str, turn: Turn) -> Result[str]:
+    """Return the recorded result of a turn that is over. Raises: the recorded fault, if it failed."""
+    if turn.status == "failed":
+        raise fault(turn.fault) if turn.fault else ModelError(turn.reason)
+    reason = turn.reason or "the agent answered"
+    return Result(turn.status, reason, turn.text, turn.usage, turn.steps, session_id, turn.number)
+
+
+def fault(event: ModelFailed) -> AgentkitError:
+    """Return a recorded fault as the exception it is."""
+    if event.kind == "configuration":
+        return ConfigurationError(event.text)
+    return model_error(event.kind)(
+        event.text, status=event.status, provider_text=event.provider_text, message_index=event.message_index
+    )
+
+
+def _waited_for(waiting: tuple[Waiting, ...]) -> str:
+    if not waiting:
+        return "the turn is open: another process drives it, or resume() goes on with it"
+    return "waiting for a person: " + "; ".join(_wish(each) for each in waiting)
+
+
+def _wish(waiting: Waiting) -> str:
+    match waiting:
+        case Approval(tool=tool, asked_at=asked):
+            return f"{tool} needs approval ({_since(asked)})"
+        case Question(text=text):
+            return f"a tool asks: {text}"
+        case UnknownOutcome(tool=tool, why=why):
+            return f"it is not known whether {tool} took effect ({why})"
+
+
+def _since(at: datetime) -> str:
+    return f"asked {at:%Y-%m-%d %H:%M:%S} UTC"

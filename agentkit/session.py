@@ -1,0 +1,316 @@
+"""Session: one conversation. It claims and writes only while it drives; everything else goes through the inbox."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
+
+import anyio
+
+from agentkit import decisions
+from agentkit.core.commands import Refuse
+from agentkit.core.events import (
+    CallAnswered,
+    CallApproved,
+    CallDenied,
+    CallResolved,
+    CancelRequested,
+    Forked,
+    SessionStarted,
+    TurnResumed,
+    UserSaid,
+)
+from agentkit.core.messages import Content, Message, parts_of, text_of
+from agentkit.core.record import Record
+from agentkit.core.state import Call, Phase, State
+from agentkit.core.waiting import Approval, Question, UnknownOutcome
+from agentkit.driver import Driver, Means
+from agentkit.errors import ConfigurationError, MessageIdReused, NothingToResume, SessionBusy
+from agentkit.ids import message_id, process_name, uuid7
+from agentkit.inbox import body_of, event_of
+from agentkit.journal.base import Journal
+from agentkit.means import means_for
+from agentkit.observe import Lines
+from agentkit.questions import open_calls
+from agentkit.recorder import Recorder, Subscriber
+from agentkit.result import Result, of_open_turn, of_turn
+from agentkit.stream import Stream
+
+if TYPE_CHECKING:
+    from agentkit.agent import Agent
+    from agentkit.tools import Outcome
+
+D = TypeVar("D")
+O = TypeVar("O")  # noqa: E741 - the public surface's name
+
+_LOOK = 1.0  # seconds between looks at a session that another process drives
+
+
+class Session(Generic[D, O]):
+    """One conversation, kept in a journal under an id.
+
+    Entering it claims nothing and writes nothing. `run`, `resume` and `stream` drive it; where another live process
+    drives it, they leave their message to that process and wait for its result.
+
+    Args:
+        agent: who answers. id: the conversation's name in the journal. deps: what tools get as `ctx.deps`.
+    """
+
+    @overload
+    def __init__(self: "Session[None, O]", agent: "Agent[None, O]", id: str, *, journal: Journal) -> None: ...
+    @overload
+    def __init__(self, agent: "Agent[D, O]", id: str, *, journal: Journal, deps: D) -> None: ...
+    def __init__(self, agent: "Agent[Any, Any]", id: str, *, journal: Journal, deps: Any = None) -> None:
+        if not id:
+            raise ConfigurationError("a session needs an id: the conversation's name in the journal")
+        self.id = id
+        self._agent, self._journal, self._deps = agent, journal, deps
+        self._recorder = Recorder(journal, id)
+        self._means: Means | None = None
+        self._driving = anyio.Lock()
+        self._streams = 0
+
+    async def __aenter__(self) -> Self:
+        await self._journal.__aenter__()
+        return self
+
+    async def __aexit__(self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._recorder.hand_over(tuple(self._recorder.lates))
+            await self._journal.__aexit__(t, e, tb)
+
+    # --- driving -----------------------------------------------------------------------------------------------------
+
+    async def run(self, message: Content, *, id: str | None = None, now: bool = False) -> Result[O]:
+        """Say something and drive until the session rests.
+
+        With an `id` the message is taken once: the same again continues its turn, resumes it when it is faulted, or
+        returns its recorded result. With `now` it enters an open turn instead of waiting for its end.
+
+        Raises:
+            MessageIdReused: the id was used with another text.
+            ModelError: the model service failed; the turn waits for `resume()`, `cancel()` or another message.
+        """
+        said = await self._leave(message, id, now=now)
+        return await self._drive_until(lambda state: _outcome_of(self.id, state, said), said)
+
+    async def resume(self) -> Result[O]:
+        """Go on with whatever is open; at rest, return the last result.
+
+        Raises:
+            NothingToResume: the session has no turn yet.
+        """
+        return await self._drive_until(lambda _: None, None)
+
+    def stream(self, message: Content | None = None, *, id: str | None = None) -> Stream[O]:
+        """Return a run (or, without a message, a resume) to watch: `async with session.stream("…") as stream`."""
+
+        async def run() -> Result[O]:
+            self._streams += 1
+            try:
+                return await (self.resume() if message is None else self.run(message, id=id))
+            finally:
+                self._streams -= 1
+
+        return Stream(run, self._subscribed)
+
+    @contextmanager
+    def _subscribed(self, subscriber: Subscriber) -> Iterator[None]:
+        self._recorder.subscribers.append(subscriber)
+        try:
+            yield
+        finally:
+            self._recorder.subscribers.remove(subscriber)
+
+    async def say(self, message: Content, *, id: str, now: bool = False) -> None:
+        """Leave a message without driving. Raises: MessageIdReused."""
+        await self._leave(message, id, now=now)
+
+    async def _leave(self, message: Content, name: str | None, *, now: bool) -> str:
+        said = UserSaid(parts_of(message), message_id() if name is None else name, now=now)
+        row = await self._journal.put(self.id, "message", str(said.id), body_of(said), None)
+        before = event_of(row)
+        if isinstance(before, UserSaid) and before.parts != said.parts:
+            raise MessageIdReused(
+                f"message id {name!r} was used in session {self.id!r} with another text. A new message needs a new id."
+            )
+        return str(said.id)
+
+    async def _drive_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[O]:
+        while True:
+            async with self._driving:
+                await self._recorder.load()
+                result = done(self._recorder.state)
+                if result is None and await self._drive(said):
+                    result = done(self._recorder.state) or self._resting()
+            if result is not None:
+                return cast("Result[O]", result)
+            await self._journal.changed(self.id, self._recorder.state.seq, _LOOK)
+
+    async def _drive(self, said: str | None) -> bool:
+        """Drive until rest; False where another live process does."""
+        owner = process_name()
+        if said is None and await self._journal.head(self.id) is None:
+            raise NothingToResume(f"session {self.id!r} has no turn yet: use run(message)")
+        try:
+            lease = await self._journal.claim(self.id, uid=uuid7(), agent=self._agent.name, owner=owner)
+        except SessionBusy:
+            return False
+        self._recorder.lease = lease
+        try:
+            await self._begin(said)
+            if self._means is None:
+                self._means = await means_for(self._agent, self._deps, self._recorder)
+            with self._observed():
+                await Driver(self._recorder, self._means, stream=self._streams > 0).drive()
+        finally:
+            self._recorder.lease = None
+            with anyio.CancelScope(shield=True):
+                await self._journal.release(lease)
+        return True
+
+    async def _begin(self, said: str | None) -> None:
+        await self._recorder.load()
+        state, head = self._recorder.state, await self._journal.head(self.id)
+        if head is None:
+            raise NothingToResume(f"session {self.id!r} is gone")
+        if not state.uid:
+            await self._recorder.record(SessionStarted(head.uid, self._agent.name), then=False)
+        elif head.uid != state.uid:  # it was imported: nothing decided elsewhere counts here
+            await self._recorder.record(Forked(state.uid, state.seq, head.uid), then=False)
+        mine = said is None or any(message.id == said for message in state.said)
+        if state.phase is Phase.FAULTED and mine:
+            body = body_of(TurnResumed())
+            await self._journal.put(self.id, "resume", f"{state.turn}/{state.seq}", body, None)
+
+    @contextmanager
+    def _observed(self) -> Iterator[None]:
+        if not logging.getLogger("agentkit").isEnabledFor(logging.INFO):
+            yield
+            return
+        with self._subscribed(Lines(self.id)):
+            yield
+
+    def _resting(self) -> Result[str]:
+        state = self._recorder.state
+        if state.phase is not Phase.IDLE:
+            return of_open_turn(self.id, state, self._recorder.clock.times)
+        if not state.turns:
+            raise NothingToResume(f"session {self.id!r} has no turn yet: use run(message)")
+        return of_turn(self.id, state.turns[-1])
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    async def status(self) -> Result[O] | None:
+        """Return how the session rests, without driving; None before its first turn. Raises: a faulted turn's fault."""
+        await self._recorder.load()
+        state = self._recorder.state
+        if state.phase is Phase.IDLE and not state.turns:
+            return None
+        return cast("Result[O]", self._resting())
+
+    async def messages(self) -> tuple[Message, ...]:
+        """Return the conversation as the model will see it, without instructions."""
+        await self._recorder.load()
+        return tuple(entry.message for entry in self._recorder.state.transcript)
+
+    async def events(self, *, after: int = 0, follow: bool = False) -> AsyncIterator[Record]:
+        """Yield the records behind number `after`; with `follow`, go on as they come."""
+        while True:
+            async for record in self._journal.read(self.id, after=after):
+                after = record.seq
+                yield record
+            if not follow:
+                return
+            await self._journal.changed(self.id, after, _LOOK)
+
+    # --- deciding ----------------------------------------------------------------------------------------------------
+
+    async def approve(
+        self, approval: Approval | str, *, by: str, arguments: Mapping[str, object] | None = None
+    ) -> None:
+        """Say yes to a held call, perhaps with other arguments. It runs at the next `run` or `resume`.
+
+        Raises:
+            ApprovalVoid: what was to be approved is no longer what would run. AlreadyDecided: it was denied.
+            ConfigurationError: the changed arguments do not fit the tool.
+        """
+        if arguments is not None:
+            await self._check_edit(_id(approval), arguments)
+        await self._decide(_id(approval), CallApproved, lambda call: decisions.approval(call, by, arguments))
+
+    async def deny(self, approval: Approval | str, *, by: str, reason: str) -> None:
+        """Say no to a held call; the model is told `reason`. Raises: as `approve`."""
+        await self._decide(_id(approval), CallDenied, lambda call: decisions.denial(call, by, reason))
+
+    async def answer(self, question: Question | str, text: str, *, by: str) -> None:
+        """Answer a tool's question; the answer is the call's result. Raises: as `approve`."""
+        await self._decide(_id(question), CallAnswered, lambda call: decisions.answer(call, by, text))
+
+    async def resolve(self, unknown: UnknownOutcome | str, outcome: "Outcome[Any]", *, by: str) -> None:
+        """Say what became of an unknown call: happened (with its result), not happened (it may run), or give it up.
+
+        Raises: as `approve`.
+        """
+        parts = self._agent.dispatch.result(outcome.result)
+        await self._decide(_id(unknown), CallResolved, lambda call: decisions.resolution(call, by, outcome.kind, parts))
+
+    async def cancel(self, *, by: str = "user") -> None:
+        """End the open turn: what has not started is closed, what runs is cut off. At rest it does nothing."""
+        await self._recorder.load()
+        state = self._recorder.state
+        if state.phase is Phase.IDLE:
+            return
+        body = body_of(CancelRequested(state.turn, by))
+        await self._journal.put(self.id, "cancel", str(state.turn), body, by)
+        if not self._driving.locked():
+            async with self._driving:
+                await self._drive(None)
+
+    async def _check_edit(self, name: str, arguments: Mapping[str, object]) -> None:
+        await self._recorder.load()
+        call = open_calls(self._recorder.state).get(name)
+        if call is None:
+            return
+        edited = decisions.approval(call, "", arguments).edited or ""
+        verdict = self._agent.dispatch.check(call.key, call.tool, edited, self._deps)
+        if isinstance(verdict, Refuse):
+            problem = text_of(verdict.event.parts)
+            raise ConfigurationError(f"{name}: the changed arguments do not fit {call.tool}: {problem}")
+
+    async def _decide(
+        self, name: str, kind: type[decisions.Decision], make: Callable[[Call], decisions.Decision]
+    ) -> None:
+        await self._recorder.load()
+        state = self._recorder.state
+        call = open_calls(state).get(name)
+        rows = await self._journal.inbox(self.id)
+        if call is not None and decisions.fits(call, kind):
+            decision = make(call)
+            decisions.earlier(name, decision, rows, ())
+            letter = decisions.letter(decision)
+            await self._journal.put(self.id, letter.kind, letter.dedup, letter.body, decision.by)
+            return
+        before = decisions.asked_before(name)
+        if before is None:
+            raise decisions.why_void(name, state)
+        records = [record async for record in self._journal.read(self.id) if decisions.is_about(record.event, before)]
+        if not records:
+            raise decisions.why_void(name, state)
+        decisions.earlier(name, make(before), (), records)
+
+
+def _id(waiting: Approval | Question | UnknownOutcome | str) -> str:
+    return waiting if isinstance(waiting, str) else waiting.id
+
+
+def _outcome_of(session_id: str, state: State, said: str) -> Result[str] | None:
+    """Return the result of the turn that took message `said`, None if there is none yet. Raises: its fault."""
+    if said not in state.ids:
+        return None
+    for number in range(len(state.turns) - 1, -1, -1):
+        turn = state.turns[number]
+        if any(message.id == said for message in turn.messages):
+            return of_turn(session_id, turn)
+    return None

@@ -1,0 +1,157 @@
+"""One attempt at a call: its own task or thread, its time, and what is known of it when it has to be left alone.
+
+A thread cannot be stopped. One that is given up lives on: `lives` says so to every session of the process, so that
+nothing starts the call again meanwhile, and what it does in the end is reported after all.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+from typing import Any
+
+from anyio import CapacityLimiter, create_task_group, get_cancelled_exc_class, move_on_after, to_thread
+
+from agentkit.core.events import ToolFinished, ToolUnknown
+from agentkit.tools.results import Ended, Fact, Raised, Returned, fact, timed_out
+from agentkit.tools.tool import Tool
+
+_living: set[str] = set()  # of the process, not of a session: the next one must know of threads this one left behind
+
+
+def lives(key: str) -> bool:
+    """Tell whether an attempt with this idempotency key is still running in this process."""
+    return key in _living
+
+
+@dataclass
+class Body:
+    """Code of a user's, run in a task of its own for at most `timeout` seconds (None: no limit)."""
+
+    call: Callable[[], Awaitable[Any]]
+    timeout: float | None
+    ended: Ended | None = None
+    late: bool = False  # its time was over
+
+    async def run(self) -> None:
+        """Run it. A cancellation raised inside, by nobody outside, ends this task only and shows as `ended` None."""
+        async with create_task_group() as group:
+            group.start_soon(self._timed)
+
+    async def _timed(self) -> None:
+        with move_on_after(self.timeout) as scope:
+            try:
+                value = await self.call()
+            except Exception as error:  # noqa: BLE001 - every end of a tool is a fact
+                self.ended = Raised(error)
+            else:
+                self.ended = Returned(value)
+        self.late = scope.cancel_called
+
+
+class Thread:
+    """A synchronous function in a thread. `after` is called in the thread if it ends when nobody waits any more."""
+
+    def __init__(self, call: Callable[[], Any], after: Callable[[Ended | None], None]) -> None:
+        self.ended: Ended | None = None
+        self._call = call
+        self._after = after
+        self._lock = Lock()  # the end of the thread and the end of the waiting may meet
+        self._begun = self._over = self._left = False
+
+    async def run(self) -> Any:
+        """Run it. Waiting for a place happened before, where time does not count: hence a limiter of its own."""
+        value = await to_thread.run_sync(self._work, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+        return await value if inspect.isawaitable(value) else value
+
+    def leave(self) -> bool:
+        """Stop waiting; tell whether the thread goes on without us."""
+        with self._lock:
+            self._left = True
+            return self._begun and not self._over
+
+    def _work(self) -> Any:
+        with self._lock:
+            if self._left:
+                return None
+            self._begun = True
+        ended: Ended | None = None
+        try:
+            value = self._call()
+            if not inspect.isawaitable(value):  # of an async function that looks like a plain one: not done yet
+                ended = Returned(value)
+        except Exception as error:
+            ended = Raised(error)
+            raise
+        else:
+            return value
+        finally:
+            self._end(ended)
+
+    def _end(self, ended: Ended | None) -> None:
+        with self._lock:
+            self.ended, self._over = ended, True
+            left = self._left
+        if left:
+            self._after(ended)
+
+
+@dataclass
+class Attempt:
+    """One run of a tool's function.
+
+    Attributes:
+        call: its position, "2.1.0". key: its idempotency key.
+        values: the converted arguments, the context among them.
+        note: what every result begins with.
+        late: gets the outcome of a thread that was given up as unknown and ended after all, in that thread.
+    """
+
+    tool: Tool[Any, ..., Any]
+    call: str
+    key: str
+    values: dict[str, Any]
+    note: str
+    late: Callable[[ToolFinished], None]
+    _news: bool = False  # an outcome after the end of waiting would not contradict what was recorded
+
+    async def run(self) -> Fact:
+        """Run to the end, or to the time-out. Where it is cancelled and its outcome is known all the same: that."""
+        declared = self.tool.declared
+        self._news = declared.effect == "once"  # another one's time-out is recorded as a failure
+        thread = Thread(partial(self.tool.function, **self.values), self._ended_late)
+        threaded = not inspect.iscoroutinefunction(self.tool.function)
+        body = Body(thread.run if threaded else partial(self.tool.function, **self.values), declared.timeout)
+        _living.add(self.key)
+        try:
+            await body.run()
+        except BaseException as end:
+            self._news = True
+            known = self._fact(body, thread)
+            if known is None or isinstance(known, ToolUnknown) or not isinstance(end, get_cancelled_exc_class()):
+                raise
+            return known
+        return self._fact(body, thread) or self._cut_off(body)
+
+    def _fact(self, body: Body, thread: Thread) -> Fact | None:
+        """Stop waiting, and return what is known. A thread that ends in this very moment is known or late, not lost."""
+        if not thread.leave():
+            _living.discard(self.key)
+        ended = thread.ended or body.ended
+        return None if ended is None else fact(self.call, self.tool.declared, ended, self.note, late=body.late)
+
+    def _cut_off(self, body: Body) -> Fact:
+        if body.late:
+            return timed_out(self.call, self.tool.declared, self.note)
+        stray = RuntimeError("the body was cancelled from inside: an awaited task or future of its own was cancelled")
+        return fact(self.call, self.tool.declared, Raised(stray), self.note)
+
+    def _ended_late(self, ended: Ended | None) -> None:
+        try:
+            if ended is not None and self._news:
+                known = fact(self.call, self.tool.declared, ended, self.note)
+                if isinstance(known, ToolFinished):
+                    self.late(known)
+        finally:
+            _living.discard(self.key)

@@ -1,0 +1,149 @@
+"""Malformed requests are refused, each with a text that says what is wrong; well-formed ones never are."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit.emulator import CONTRACTS, Fault
+from agentkit.emulator.asked import Asked
+from agentkit.emulator.wellformed import ORPHAN, read
+
+USER = {"role": "user", "content": "hi"}
+CALL = {"id": "a", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+RESULT = {"role": "tool", "tool_call_id": "a", "content": "x"}
+TOOL = {"type": "function", "function": {"name": "find"}}
+
+
+def request(*messages: Any, **body: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": messages or [USER], **body}
+
+
+def without(value: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != name}
+
+
+def calling(*calls: Any, **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": "", "tool_calls": list(calls), **more}
+
+
+def function(**changes: Any) -> dict[str, Any]:
+    return {**CALL, "function": {**CALL["function"], **changes}}  # type: ignore[dict-item]
+
+
+MALFORMED: list[tuple[Any, str]] = [
+    ([], "expected an object"),
+    (without(request(), "model"), "missing field `model`"),
+    (request(model=3), "model: invalid type"),
+    (without(request(), "messages"), "missing field `messages`"),
+    ({"model": "m", "messages": []}, "Empty input messages"),
+    (request("hi"), "messages[0]: invalid type"),
+    (request({"content": "hi"}), "messages[0]: missing field `role`"),
+    (request({"role": "User", "content": "hi"}), "unknown variant `User`"),
+    (request({"role": "user"}), "missing field `content`"),
+    (request({"role": "user", "content": 3}), "messages[0].content: invalid type"),
+    (request({"role": "user", "content": ["x"]}), "missing field `type`"),
+    (request({"role": "user", "content": [{"type": "text"}]}), "missing field `text`"),
+    (request(USER, {"role": "assistant"}), "content or tool_calls must be set"),
+    (request(USER, {"role": "assistant", "content": "x", "reasoning_content": 3}), "reasoning_content: invalid type"),
+    (request(USER, calling()), "empty array"),
+    (request(USER, calling("x")), "messages[1]: invalid type"),
+    (request(USER, calling(without(CALL, "id")), RESULT), "messages[1]: missing field `id`"),
+    (request(USER, calling({**CALL, "id": ""}), {**RESULT, "tool_call_id": ""}), "empty id"),
+    (request(USER, calling(without(CALL, "type")), RESULT), "missing field `type`"),
+    (request(USER, calling({**CALL, "type": "tool"}), RESULT), "unknown variant `tool`"),
+    (request(USER, calling(without(CALL, "function")), RESULT), "missing field `function`"),
+    (request(USER, calling(function(name="a b")), RESULT), "does not match"),
+    (request(USER, calling(function(arguments={})), RESULT), "arguments: invalid type"),
+    (request(USER, calling(function(arguments=None)), RESULT), "missing field `arguments`"),
+    (request(USER, calling(CALL, CALL), RESULT), "Duplicate tool call id"),
+    (request(USER, calling(CALL), without(RESULT, "tool_call_id")), "missing field `tool_call_id`"),
+    (request(USER, RESULT), ORPHAN),
+    (request(USER, calling(CALL), RESULT, RESULT), ORPHAN),
+    (request(USER, calling(CALL), USER, RESULT), "insufficient tool messages"),
+    (request(USER, calling(CALL)), "insufficient tool messages"),
+    (request(tools={}), "Invalid 'tools'"),
+    (request(tools=[]), "Invalid 'tools'"),
+    (request(tools=[{"type": "function", "function": {"name": f"f{n}"}} for n in range(129)]), "at most 128"),
+    (request(tools=["x"]), "tools[0]: expected an object"),
+    (request(tools=[{"type": "function"}]), "tools[0]: missing field `function`"),
+    (request(tools=[{"type": "function", "function": {"name": "a" * 65}}]), "does not match"),
+    (request(tools=[TOOL, TOOL]), "unique"),
+    (request(tools=[{"type": "function", "function": {"name": "f", "parameters": 3}}]), '3 is not of type "object"'),
+    (
+        request(tools=[{"type": "function", "function": {"name": "f", "parameters": {"required": None}}}]),
+        "Invalid schema for function 'f': null is not of type \"array\"",
+    ),
+    (request(tools=[TOOL], tool_choice="any"), "tool_choice: unknown variant"),
+    (request(tools=[TOOL], tool_choice={"type": "function"}), "missing field `function`"),
+    (request(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "g"}}), "not in tools"),
+    (request(thinking=True), "thinking: expected"),
+    (request(thinking={"type": "on"}), "thinking: expected"),
+    (request(reasoning_effort="hard"), "reasoning_effort: unknown variant"),
+    (request(max_tokens=0), "Invalid max_tokens"),
+    (request(max_tokens=True), "Invalid max_tokens"),
+    (request(max_completion_tokens="9"), "Invalid max_completion_tokens"),
+]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+@pytest.mark.parametrize(("body", "text"), MALFORMED)
+def test_malformed_is_refused_by_every_contract(body: Any, text: str, contract: str) -> None:
+    outcome = read(json.dumps(body).encode(), CONTRACTS[contract])
+    assert isinstance(outcome, Fault)
+    assert outcome.status == 400
+    assert text in outcome.body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b'{"model": NaN}', b'"\xff"', b"\xef\xbb\xbf{}", b'"\xed\xa0\xbd"', b"[" * 100_000],
+)
+def test_what_is_not_json_is_refused(raw: bytes) -> None:
+    outcome = read(raw, CONTRACTS["generic"])
+    assert isinstance(outcome, Fault)
+    assert "Failed to parse the request body as JSON" in outcome.body["error"]["message"]
+
+
+def test_the_place_of_an_unknown_role_is_named() -> None:
+    raw = b'{"model": "m",\n "messages": [\n  {"role": "developer", "content": ""}]}'
+    outcome = read(raw, CONTRACTS["deepseek-v4"])
+    assert isinstance(outcome, Fault)
+    assert outcome.body["error"]["message"].endswith("at line 3 column 22")
+
+
+content = st.text(max_size=5) | st.lists(st.builds(lambda text: {"type": "text", "text": text}, st.text(max_size=3)))
+
+
+@st.composite
+def turn(draw: st.DrawFn) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [{"role": "user", "content": draw(content)}]
+    for _ in range(draw(st.integers(0, 2))):
+        ids = draw(st.lists(st.text(min_size=1, max_size=4), unique=True, max_size=3))
+        message: dict[str, Any] = {"role": "assistant", "content": draw(st.none() | content if ids else content)}
+        if ids:
+            message["tool_calls"] = [{**function(arguments=draw(st.text(max_size=5))), "id": name} for name in ids]
+        if draw(st.booleans()):
+            message["reasoning_content"] = draw(st.none() | st.text(max_size=5))
+        found.append(message)
+        found.extend({"role": "tool", "tool_call_id": name, "content": ""} for name in draw(st.permutations(ids)))
+    return found
+
+
+@given(st.lists(turn(), min_size=1, max_size=3), st.sampled_from(sorted(CONTRACTS)))
+def test_well_formed_conversations_are_read(turns: list[list[dict[str, Any]]], contract: str) -> None:
+    messages = [message for found in turns for message in found]
+    outcome = read(json.dumps(request(*messages, tools=[TOOL])).encode(), CONTRACTS[contract])
+    assert isinstance(outcome, Asked)
+    assert outcome.position == sum(message["role"] == "assistant" for message in messages)
+
+
+@given(st.lists(turn(), min_size=1, max_size=3), st.data())
+def test_a_result_taken_away_is_noticed(turns: list[list[dict[str, Any]]], data: st.DataObject) -> None:
+    messages = [message for found in turns for message in found]
+    results = [at for at, message in enumerate(messages) if message["role"] == "tool"]
+    if results:
+        del messages[data.draw(st.sampled_from(results))]
+        assert isinstance(read(json.dumps(request(*messages)).encode(), CONTRACTS["generic"]), Fault)
