@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from agentkit.models import Model, ScriptedModel
     from agentkit.proof import replay
     from agentkit.result import Result
-    from agentkit.session import Session, Stream
+    from agentkit.session import Session
+    from agentkit.stream import Stream
     from agentkit.tools import Outcome, Tool, ToolContext, tool
 
 __all__ = [
@@ -71,7 +72,7 @@ _HOMES = {
     "SQLiteJournal": "journal",
     "ScriptedModel": "models",
     "Session": "session",
-    "Stream": "session",
+    "Stream": "stream",
     "Tool": "tools",
     "ToolContext": "tools",
     "ToolError": "errors",
@@ -83,14 +84,16 @@ _HOMES = {
 _MODULES = frozenset({"errors", "events", "messages"})
 
 
-def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take any misspelt name for granted
+
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

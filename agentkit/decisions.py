@@ -8,7 +8,7 @@ from typing import Any
 from agentkit.core import words
 from agentkit.core.binding import hashed
 from agentkit.core.events import AnyEvent, CallAnswered, CallApproved, CallDenied, CallResolved
-from agentkit.core.messages import Part, Text
+from agentkit.core.messages import Part, Text, text_of
 from agentkit.core.record import Record
 from agentkit.core.state import Call, State
 from agentkit.errors import AlreadyDecided, ApprovalVoid, ProtocolError
@@ -78,13 +78,16 @@ def _essence(decision: Decision) -> bytes:
     """What makes two decisions the same: everything but who made them and how it is put to the model."""
     match decision:
         case CallApproved(edited=edited):
-            said: Any = ("approved", edited)
+            return _joined("approved", edited)
         case CallDenied():
-            said = ("denied",)
+            return _joined("denied")
         case CallAnswered(parts=parts):
-            said = ("answer", [getattr(part, "text", "") for part in parts])
+            return _joined("answer", text_of(parts))
         case CallResolved(kind=kind, parts=parts):
-            said = (kind, [getattr(part, "text", "") for part in parts] if kind == "happened" else [])
+            return _joined(kind, text_of(parts) if kind == "happened" else None)
+
+
+def _joined(*said: str | None) -> bytes:
     return json.dumps(said).encode()
 
 

@@ -89,18 +89,28 @@ class Driver:
         Raises:
             Fenced, JournalError: recording failed; what is in hand is in `Recorder.kept`.
         """
-        await self._go_on()
+        async with self._news, self._desk:
+            await self._go_on()
+            try:
+                async with anyio.create_task_group() as tasks:
+                    await self._drive_with(tasks)
+            except BaseExceptionGroup as group:
+                raise _alone(group) from group
+
+    async def _drive_with(self, tasks: TaskGroup) -> None:
+        tasks.start_soon(self._watch_inbox)
         try:
-            async with self._news, self._desk, anyio.create_task_group() as tasks:
-                tasks.start_soon(self._watch_inbox)
-                try:
-                    await self._loop(tasks)
-                except BaseException:
-                    await self._wind_up()
-                    raise
-                tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            raise _alone(group) from group
+            await self._loop(tasks)
+        except (Exception, anyio.get_cancelled_exc_class()):
+            await self._wind_up()
+            raise
+        finally:
+            self._drop_all(tasks)
+
+    def _drop_all(self, tasks: TaskGroup) -> None:
+        for scope in self._flying.values():
+            scope.cancel()
+        tasks.cancel_scope.cancel()
 
     async def _loop(self, tasks: TaskGroup) -> None:
         while True:
@@ -193,8 +203,8 @@ class Driver:
             for command, scope in self._flying.items():
                 self._cut(command, scope)
             while self._flying or self._desk.statistics().current_buffer_used:
-                command, outcome = await self._desk.receive()
-                if not isinstance(outcome, Exception) and outcome and self._owes(command):
+                done, outcome = await self._desk.receive()
+                if not isinstance(outcome, Exception) and outcome and self._owes(done):
                     await self._record_last(outcome)
 
     async def _record_last(self, outcome: Outcome) -> None:

@@ -31,7 +31,7 @@ def script(*turns: Any) -> dict[str, Any]:
     return {"*": turns or [Reply("x", reasoning="r", calls=[Call("find", {}, "call_1")])] * 9}
 
 
-def answer(calls: bool = True, content: str | None = "x", **more: Any) -> dict[str, Any]:
+def answer(*, calls: bool = True, content: str | None = "x", **more: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": content, **({"tool_calls": [CALL]} if calls else {}), **more}
 
 
@@ -112,14 +112,14 @@ async def test_case_6_thinking_off_takes_any_history_and_thinks_nothing(off: dic
 
 
 async def test_case_7_a_forced_call_is_refused_while_thinking() -> None:
-    named = {"type": "function", "function": {"name": "find"}}
+    named: Any = {"type": "function", "function": {"name": "find"}}
     async with client() as c:
         for choice in ("required", named):
             assert refused(await c.post(USER, tool_choice=choice), "Thinking mode does not support this tool_choice")
             response = await c.post(USER, tool_choice=choice, thinking={"type": "disabled"})
             assert response.status_code == 200
-        for choice in ("auto", "none", None):
-            assert (await c.post(USER, tool_choice=choice)).status_code == 200
+        for fine in ("auto", "none", None):
+            assert (await c.post(USER, tool_choice=fine)).status_code == 200
 
 
 async def test_case_8_a_warm_service_forgives_and_a_cold_one_does_not() -> None:
@@ -298,7 +298,7 @@ async def test_generic_refuses_nothing_and_counts_what_was_lost() -> None:
 
 async def test_json_mode() -> None:
     async with client() as c:
-        wanted = {"response_format": {"type": "json_object"}}
+        wanted: Any = {"response_format": {"type": "json_object"}}
         assert refused(
             await c.post(USER, **wanted),
             "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'.",

@@ -1,6 +1,7 @@
 """What comes back beside what was sent: verdicts, sums, and memory over restarts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.emulator import Call, Emulator, Reply, Returned
+from agentkit.emulator import CONTRACTS, Call, Emulator, Fault, Reply, Returned
 from agentkit.emulator.returned import Came, Emitted, EmittedCall, compare
 
 USER = {"role": "user", "content": "hi"}
@@ -72,26 +73,25 @@ def test_ids(given_ids: Sequence[str | None], back_ids: Sequence[str], verdict: 
 
 
 @pytest.mark.parametrize(
-    ("sent", "whole", "back", "state", "altered", "missing", "lost"),
+    ("sent", "whole", "back", "state", "flags"),
     [
-        ("abc", True, None, "absent", False, True, True),
-        ("abc", True, "", "empty", True, False, True),
-        ("abc", True, "abd", "altered", True, False, False),
-        ("abc", True, "ab", "altered", True, False, False),
-        ("abc", False, "ab", "partial", False, False, False),
-        ("abc", False, None, "absent", False, True, False),
-        ("abc\U0001f600", False, "abc\ud83d", "partial", False, False, False),
-        (None, True, "x", "invented", True, False, False),
-        ("", True, "x", "invented", True, False, False),
-        (None, True, "", "empty", False, False, False),
-        ("", True, None, "absent", False, True, False),
+        ("abc", True, None, "absent", {"missing", "lost"}),
+        ("abc", True, "", "empty", {"reasoning_altered", "lost"}),
+        ("abc", True, "abd", "altered", {"reasoning_altered"}),
+        ("abc", True, "ab", "altered", {"reasoning_altered"}),
+        ("abc", False, "ab", "partial", set()),
+        ("abc", False, None, "absent", {"missing"}),
+        ("abc\U0001f600", False, "abc\ud83d", "partial", set()),
+        (None, True, "x", "invented", {"reasoning_altered"}),
+        ("", True, "x", "invented", {"reasoning_altered"}),
+        (None, True, "", "empty", set()),
+        ("", True, None, "absent", {"missing"}),
     ],
 )
-def test_states_of_reasoning(
-    sent: str | None, whole: bool, back: str | None, state: str, altered: bool, missing: bool, lost: bool
-) -> None:
+def test_states_of_reasoning(*, sent: str | None, whole: bool, back: str | None, state: str, flags: set[str]) -> None:
     seen = judged(Came(back, "c", ()), Emitted(sent, "c", (), whole=whole))
-    assert (seen.reasoning, seen.reasoning_altered, seen.missing, seen.lost) == (state, altered, missing, lost)
+    assert seen.reasoning == state
+    assert {name for name in ("reasoning_altered", "missing", "lost") if getattr(seen, name)} == flags
 
 
 def test_what_was_never_sent_is_invented() -> None:
@@ -229,6 +229,42 @@ async def test_a_script_may_be_a_function_of_the_request() -> None:
         assert message["content"] == "1"
         assert (await desk.ask(USER, message, USER))["content"] == "3"
         assert desk.last == ("exact", "exact", "exact", "exact")
+
+
+@pytest.mark.anyio
+async def test_a_function_is_not_asked_what_it_said_in_another_process() -> None:
+    async with Emulator(lambda _request: TURNS[0]) as emulator, httpx2.AsyncClient() as http:
+        desk = Desk(emulator, http)
+        message = await desk.ask({"role": "user", "content": "earlier"})
+        await desk.ask(USER, message, result(message))
+        assert desk.last == ("exact", "exact", "exact", "exact"), "minted here, in another conversation"
+        await desk.ask(USER, {**message, "content": "?"}, result(message))
+        assert desk.last[:2] == ("invented", "altered"), "this was said nowhere"
+
+
+@pytest.mark.anyio
+async def test_after_a_restart_any_attempt_may_have_been_the_one() -> None:
+    script = {"hi": [[Fault(503), Reply("one", reasoning="1"), Reply("two", reasoning="2")], Reply("done")]}
+    for said, thought in (("one", "1"), ("two", "2")):
+        async with Emulator(script) as emulator, httpx2.AsyncClient() as http:
+            desk = Desk(emulator, http)
+            await desk.ask(USER, {"role": "assistant", "content": said, "reasoning_content": thought}, USER)
+            assert desk.last == ("exact", "exact", "exact", "exact")
+
+
+@pytest.mark.anyio
+async def test_a_row_of_your_own_with_another_carrier() -> None:
+    row = replace(CONTRACTS["generic"], name="mine", carrier="reasoning")
+    async with Emulator({"hi": TURNS}, contract=row) as emulator, httpx2.AsyncClient() as http:
+        desk = Desk(emulator, http)
+        message = await desk.ask(USER)
+        assert message["reasoning"] == "think 😀"
+        assert "reasoning_content" not in message
+        await desk.ask(USER, message, result(message))
+        assert desk.last[0] == "exact"
+        await desk.ask(USER, {**message, "reasoning": None, "reasoning_content": "think 😀"}, result(message))
+        assert desk.last[0] == "absent"
+        assert emulator.counts.reasoning_missing == 1
 
 
 @pytest.mark.anyio

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai import AsyncOpenAI
+from openai import APIStatusError, AsyncOpenAI
 
 from agentkit.emulator import Call, Emulator, Fault, Reply
 from agentkit.emulator.returned import joined
@@ -187,19 +187,23 @@ async def test_non_streaming_quirks() -> None:
 
 
 async def test_a_cut_stream_ends_without_an_end() -> None:
-    async with Emulator({"*": [Reply(**TURN, cut_after=4)]}) as emulator:
-        read = b""
-        async with httpx2.AsyncClient() as http:
-            body = {"model": "m", "messages": [USER], "stream": True}
-            async with http.stream("POST", f"{emulator.base_url}/chat/completions", json=body) as response:
-                with pytest.raises(httpx2.RemoteProtocolError):
-                    async for data in response.aiter_raw():
-                        read += data
-        assert len(Assembled(read.decode()).chunks) == 4
+    read = b""
+
+    async def read_all(response: httpx2.Response) -> None:
+        nonlocal read
+        async for data in response.aiter_raw():
+            read += data
+
+    async with Emulator({"*": [Reply(**TURN, cut_after=4)]}) as emulator, httpx2.AsyncClient() as http:
+        body = {"model": "m", "messages": [USER], "stream": True}
+        async with http.stream("POST", f"{emulator.base_url}/chat/completions", json=body) as response:
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await read_all(response)
+    assert len(Assembled(read.decode()).chunks) == 4
 
 
 @pytest.mark.parametrize(("streamed", "cut"), [(True, 0), (True, 3), (False, 0), (False, 10)])
-async def test_a_cut_answer_is_an_error_of_the_transport(streamed: bool, cut: int) -> None:
+async def test_a_cut_answer_is_an_error_of_the_transport(*, streamed: bool, cut: int) -> None:
     async with Emulator({"*": [[Reply("x", cut_after=cut), Reply("whole")]]}) as emulator:
         with pytest.raises(httpx2.RemoteProtocolError):
             await post(emulator, stream=streamed)
@@ -214,7 +218,7 @@ async def test_an_answer_cut_after_its_end_is_whole() -> None:
 
 @pytest.mark.parametrize("streamed", [True, False])
 @pytest.mark.parametrize("after", [0, 2, 3])
-async def test_silence_lasts_until_the_client_goes(streamed: bool, after: int) -> None:
+async def test_silence_lasts_until_the_client_goes(*, streamed: bool, after: int) -> None:
     async with Emulator({"*": [[Reply("x", chunk=0, reasoning=None, hang_after=after), Reply("whole")]]}) as emulator:
         with anyio.move_on_after(0.2) as waiting:
             await post(emulator, stream=streamed)
@@ -222,23 +226,18 @@ async def test_silence_lasts_until_the_client_goes(streamed: bool, after: int) -
         assert "whole" in (await post(emulator)).text
 
 
-async def test_the_server_closes_although_an_answer_hangs() -> None:
+@pytest.mark.parametrize("reply", [Reply("x", hang_after=1), Reply("x", delay=60, keep_alives=1)])
+async def test_the_server_closes_although_an_answer_is_silent(reply: Reply) -> None:
     began = time.perf_counter()
-    async with anyio.create_task_group() as group:
-        async with Emulator({"*": [Reply("x", hang_after=1), Reply("x", delay=60)]}) as emulator:
-
-            async def ask() -> None:
-                with pytest.raises(httpx2.RemoteProtocolError):
-                    await post(emulator, stream=True)
-
-            group.start_soon(ask)
-            while not emulator.requests:
-                await anyio.sleep(0.01)
+    async with Emulator({"*": [reply]}) as emulator, httpx2.AsyncClient() as http:
+        body = {"model": "m", "messages": [USER], "stream": True}
+        request = http.build_request("POST", f"{emulator.base_url}/chat/completions", json=body)
+        await http.send(request, stream=True)
     assert time.perf_counter() - began < 5
 
 
 async def test_delay_and_pace_take_time() -> None:
-    async def seconds(reply: Reply, streamed: bool) -> float:
+    async def seconds(reply: Reply, *, streamed: bool) -> float:
         async with Emulator({"*": [reply]}) as emulator:
             began = time.perf_counter()
             await post(emulator, stream=streamed)
@@ -252,10 +251,8 @@ async def test_delay_and_pace_take_time() -> None:
 async def test_deltas_arrive_while_the_answer_is_made() -> None:
     async with Emulator({"*": [Reply("abc", chunk=1, pace=0.1)]}) as emulator, httpx2.AsyncClient() as http:
         body = {"model": "m", "messages": [USER], "stream": True}
-        times = []
         async with http.stream("POST", f"{emulator.base_url}/chat/completions", json=body) as response:
-            async for _ in response.aiter_raw():
-                times.append(time.perf_counter())
+            times = [time.perf_counter() async for _ in response.aiter_raw()]
         assert times[-1] - times[0] > 0.2
 
 
@@ -278,14 +275,20 @@ async def test_an_error_event_ends_a_200_stream() -> None:
 
 
 async def test_the_openai_sdk_reads_it() -> None:
-    turns = {"hi": [Reply(reasoning="think", calls=[Call("find", {"a": 1})]), Reply("done"), Fault(429)]}
-    async with Emulator(turns) as emulator:
-        async with AsyncOpenAI(api_key="k", base_url=emulator.base_url, max_retries=0) as sdk:
-            first = await sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
-            async for chunk in await sdk.chat.completions.create(
-                model="m", messages=[{"role": "user", "content": "hi"}], stream=True
-            ):
-                assert chunk.choices[0].delta is not None
+    reply = Reply(reasoning="think", calls=[Call("find", {"a": 1})])
+    async with (
+        Emulator({"hi": [[reply, reply, Fault(402)]]}) as emulator,
+        AsyncOpenAI(api_key="k", base_url=emulator.base_url, max_retries=0) as sdk,
+    ):
+        first = await sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+        thought = ""
+        async for chunk in await sdk.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "hi"}], stream=True
+        ):
+            thought += getattr(chunk.choices[0].delta, "reasoning_content", "") or ""
+        with pytest.raises(APIStatusError, match="Insufficient Balance"):
+            await sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+    assert thought == "think"
     message: Any = first.choices[0].message
     assert message.reasoning_content == "think"
     assert message.tool_calls[0].function.arguments == '{"a":1}'
@@ -293,7 +296,7 @@ async def test_the_openai_sdk_reads_it() -> None:
 
 
 @given(text=st.text(st.characters(exclude_categories=())), chunk=st.integers(0, 4), split=st.booleans())
-def test_pieces_join_to_the_text(text: str, chunk: int, split: bool) -> None:
+def test_pieces_join_to_the_text(*, text: str, chunk: int, split: bool) -> None:
     got = pieces(joined(text), Reply(chunk=chunk, quirks=["split_surrogates"] if split else []))
     assert joined("".join(got)) == joined(text)
     assert all(0 < len(piece) <= (chunk or len(text)) for piece in got)

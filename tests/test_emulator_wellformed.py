@@ -1,6 +1,7 @@
 """Malformed requests are refused, each with a text that says what is wrong; well-formed ones never are."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,8 +49,8 @@ MALFORMED: list[tuple[Any, str]] = [
     (request({"role": "user", "content": [{"type": "text"}]}), "missing field `text`"),
     (request(USER, {"role": "assistant"}), "content or tool_calls must be set"),
     (request(USER, {"role": "assistant", "content": "x", "reasoning_content": 3}), "reasoning_content: invalid type"),
-    (request(USER, calling()), "empty array"),
-    (request(USER, calling("x")), "messages[1]: invalid type"),
+    (request(USER, calling("x"), RESULT), "messages[1]: invalid type"),
+    (request(USER, {"role": "assistant", "content": None, "tool_calls": {}}), "empty array"),
     (request(USER, calling(without(CALL, "id")), RESULT), "messages[1]: missing field `id`"),
     (request(USER, calling({**CALL, "id": ""}), {**RESULT, "tool_call_id": ""}), "empty id"),
     (request(USER, calling(without(CALL, "type")), RESULT), "missing field `type`"),
@@ -65,7 +66,6 @@ MALFORMED: list[tuple[Any, str]] = [
     (request(USER, calling(CALL), USER, RESULT), "insufficient tool messages"),
     (request(USER, calling(CALL)), "insufficient tool messages"),
     (request(tools={}), "Invalid 'tools'"),
-    (request(tools=[]), "Invalid 'tools'"),
     (request(tools=[{"type": "function", "function": {"name": f"f{n}"}} for n in range(129)]), "at most 128"),
     (request(tools=["x"]), "tools[0]: expected an object"),
     (request(tools=[{"type": "function"}]), "tools[0]: missing field `function`"),
@@ -76,16 +76,32 @@ MALFORMED: list[tuple[Any, str]] = [
         request(tools=[{"type": "function", "function": {"name": "f", "parameters": {"required": None}}}]),
         "Invalid schema for function 'f': null is not of type \"array\"",
     ),
+    (request(max_tokens=0), "Invalid max_tokens"),
+    (request(max_tokens=True), "Invalid max_tokens"),
+    (request(max_completion_tokens="9"), "Invalid max_completion_tokens"),
+]
+
+
+UNKNOWN: list[tuple[Any, str]] = [
+    (request(tools=[]), "Invalid 'tools'"),
     (request(tools=[TOOL], tool_choice="any"), "tool_choice: unknown variant"),
     (request(tools=[TOOL], tool_choice={"type": "function"}), "missing field `function`"),
     (request(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "g"}}), "not in tools"),
     (request(thinking=True), "thinking: expected"),
     (request(thinking={"type": "on"}), "thinking: expected"),
     (request(reasoning_effort="hard"), "reasoning_effort: unknown variant"),
-    (request(max_tokens=0), "Invalid max_tokens"),
-    (request(max_tokens=True), "Invalid max_tokens"),
-    (request(max_completion_tokens="9"), "Invalid max_completion_tokens"),
+    (request(USER, {**calling(), "content": "x"}), "empty array"),
+    (request(tools=[without(TOOL, "type")]), "tools[0]: expected an object"),
 ]
+"""What the documents of DeepSeek do not allow and other services take."""
+
+
+@pytest.mark.parametrize(("body", "text"), UNKNOWN)
+def test_unknown_values_are_refused_where_the_values_are_known(body: Any, text: str) -> None:
+    outcome = read(json.dumps(body).encode(), CONTRACTS["deepseek-v4"])
+    assert isinstance(outcome, Fault)
+    assert text in outcome.body["error"]["message"]
+    assert isinstance(read(json.dumps(body).encode(), CONTRACTS["generic"]), Asked)
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
@@ -112,6 +128,23 @@ def test_the_place_of_an_unknown_role_is_named() -> None:
     outcome = read(raw, CONTRACTS["deepseek-v4"])
     assert isinstance(outcome, Fault)
     assert outcome.body["error"]["message"].endswith("at line 3 column 22")
+
+
+RECORDINGS = Path(__file__).parents[2] / "shared" / "fixtures"
+
+
+@pytest.mark.parametrize(("folder", "contract", "least"), [("*", "generic", 150), ("deepseek", "deepseek-v4", 5)])
+def test_requests_that_real_services_took_are_taken(folder: str, contract: str, least: int) -> None:
+    if not RECORDINGS.is_dir():
+        pytest.skip("the recordings of real services are not beside the project")
+    taken = 0
+    for file in sorted(RECORDINGS.glob(f"{folder}/*.json")):
+        for exchange in json.loads(file.read_text("utf-8"))["exchanges"]:
+            if exchange["status"] == 200 and "messages" in (exchange["request"] or ()):
+                outcome = read(json.dumps(exchange["request"]).encode(), CONTRACTS[contract])
+                assert isinstance(outcome, Asked), (file.name, outcome)
+                taken += 1
+    assert taken >= least
 
 
 content = st.text(max_size=5) | st.lists(st.builds(lambda text: {"type": "text", "text": text}, st.text(max_size=3)))

@@ -43,6 +43,7 @@ def bind(binding: Binding, prices: Prices | None, *, static: bool) -> tuple[Agen
         tools=tuple(spec.bound for spec in binding.tools),
         limits=binding.limits,
         bridges=binding.contract.bridges,
+        heft=len(instructions.data) + len(schemas.data),
         max_tokens=binding.settings.max_tokens,
         prices=prices,
     )

@@ -71,6 +71,7 @@ class AgentBound:
     tools: tuple[BoundTool, ...] = ()
     limits: Limits = Limits()
     bridges: Bridges = Bridges()
+    heft: int = 0  # bytes of instructions and schemas, which every request carries
     max_tokens: int | None = None
     prices: Prices | None = None
 

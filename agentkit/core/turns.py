@@ -314,7 +314,7 @@ def reservation(state: State) -> tuple[int, Decimal | None]:
     """
     bound = state.bound
     given = (bound.max_tokens if bound else None) or 0
-    asked = state.heft // 4
+    asked = (state.heft + (bound.heft if bound else 0)) // 4
     if bound is None or bound.prices is None:
         return asked + given, None
     return asked + given, (asked * bound.prices.input + given * bound.prices.output) / 1_000_000

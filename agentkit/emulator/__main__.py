@@ -4,5 +4,4 @@ import sys
 
 from agentkit.emulator.command import run
 
-if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+sys.exit(run(sys.argv[1:]))

@@ -53,8 +53,9 @@ class Asked:
     @cached_property
     def thinks(self) -> bool:
         """Whether the model is to think: the switch, else the effort, else what the model does by itself."""
-        if switch := self.body.get("thinking"):
-            return bool(switch["type"] == "enabled")
+        switch = self.body.get("thinking")
+        if isinstance(switch, dict) and "type" in switch:
+            return bool(switch["type"] != "disabled")
         if self.contract.effort_none and self.body.get("reasoning_effort") == "none":
             return False
         return self.body["model"] not in self.contract.quiet_models

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -32,22 +33,18 @@ def run(argv: Sequence[str] | None = None) -> int:
         argv: the options; None takes the program's own.
 
     Returns:
-        The exit code: 0, or 2 where the script cannot be read.
+        The exit code, as of `serve`.
     """
     parser = argparse.ArgumentParser(prog="agentkit emulator", description="A stand-in model service that judges.")
     add_arguments(parser)
-    options = parser.parse_args(argv)
-    try:
-        return serve(options)
-    except KeyboardInterrupt:
-        return 0
+    return serve(parser.parse_args(argv))
 
 
 def serve(options: argparse.Namespace) -> int:
     """Serve with parsed options until interrupted, the base URL being the first line of standard output.
 
     Returns:
-        The exit code 2, where the script cannot be read or the port not be taken.
+        The exit code: 0, or 2 where the script cannot be read or the port not be taken.
     """
     try:
         script = read_script(options.script.read_text("utf-8")) if options.script else canned
@@ -62,7 +59,8 @@ def serve(options: argparse.Namespace) -> int:
             keep=options.keep,
             port=options.port,
         )
-        anyio.run(_forever, emulator)
+        with suppress(KeyboardInterrupt):
+            anyio.run(_forever, emulator)
     except (OSError, ScriptError, UnicodeDecodeError) as error:
         sys.stderr.write(f"agentkit emulator: {error}\n")
         return 2

@@ -44,6 +44,7 @@ class Contract:
         missing: the error text of a lapse; `{index}` is the message's index.
         carrier: the field reasoning travels in.
         roles: the roles a message may have.
+        lenient: empty lists, and values of `tool_choice`, `thinking` and effort that it does not know, are taken.
         quiet_models: models that think only where the request asks for it.
         effort_none: `reasoning_effort: "none"` switches thinking off.
         forced_call: a tool may be forced while thinking.
@@ -61,6 +62,7 @@ class Contract:
     missing: str = ""
     carrier: str = "reasoning_content"
     roles: tuple[str, ...] = ROLES
+    lenient: bool = False
     quiet_models: tuple[str, ...] = ()
     effort_none: bool = True
     forced_call: bool = True
@@ -114,7 +116,7 @@ _ROWS = (
         demands="nothing",
         keeps="every message",
         roles=(*ROLES, "developer"),
-        effort_none=True,
+        lenient=True,
         strict_on_beta=False,
         json_mode=False,
     ),

@@ -36,11 +36,14 @@ def read(raw: bytes, contract: Contract, *, beta: bool = False) -> Asked | Fault
         return Fault(400, f"Failed to parse the request body as JSON: {error}")
     try:
         _check_body(body)
+        if not contract.lenient:
+            _check_variants(body)
         asked = Asked(body, contract, beta)
         for index, message in enumerate(asked.messages):
             _check_message(index, message, contract, raw)
-        _check_tools(body)
-        _check_choice(body)
+        _check_tools(body, contract)
+        if not contract.lenient:
+            _check_choice(body)
         _check_results(asked.messages)
     except MalformedError as refusal:
         return Fault(400, str(refusal))
@@ -70,15 +73,18 @@ def _check_body(body: Any) -> None:
     _need(body, "model", str, "")
     if not _need(body, "messages", list, ""):
         raise MalformedError("Empty input messages")
+    for limit in ("max_tokens", "max_completion_tokens"):
+        value = body.get(limit)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise MalformedError(f"Invalid {limit} value, the valid range of {limit} starts at 1")
+
+
+def _check_variants(body: dict[str, Any]) -> None:
     thinking = body.get("thinking")
     if thinking is not None and (not isinstance(thinking, dict) or thinking.get("type") not in {"enabled", "disabled"}):
         raise _deserialize('thinking: expected {"type": "enabled" | "disabled"}')
     if body.get("reasoning_effort") not in (None, *_EFFORTS):
         raise _deserialize(f"reasoning_effort: unknown variant, expected one of {', '.join(_EFFORTS)}")
-    for limit in ("max_tokens", "max_completion_tokens"):
-        value = body.get(limit)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise MalformedError(f"Invalid {limit} value, the valid range of {limit} starts at 1")
 
 
 def _check_message(index: int, message: Any, contract: Contract, raw: bytes) -> None:
@@ -123,7 +129,7 @@ def _check_answer(message: dict[str, Any], where: str, contract: Contract) -> No
     if carried is not None and not isinstance(carried, str):
         raise _deserialize(f"{where}.{contract.carrier}: invalid type, expected string")
     calls = message.get("tool_calls")
-    if calls is None:
+    if calls is None or (calls == [] and contract.lenient):
         if message.get("content") is None:
             raise MalformedError(f"Invalid assistant message: content or tool_calls must be set ({where})")
         return
@@ -150,9 +156,9 @@ def _check_call(call: Any, where: str) -> None:
     _need(function, "arguments", str, f"{where}: ")
 
 
-def _check_tools(body: dict[str, Any]) -> None:
+def _check_tools(body: dict[str, Any], contract: Contract) -> None:
     tools = body.get("tools")
-    if tools is None:
+    if tools is None or (tools == [] and contract.lenient):
         return
     if not isinstance(tools, list) or not tools:
         raise MalformedError("Invalid 'tools': expected an array with minimum length 1")
@@ -160,14 +166,14 @@ def _check_tools(body: dict[str, Any]) -> None:
         raise MalformedError(f"Invalid 'tools': expected at most {MOST_FUNCTIONS} functions, got {len(tools)}")
     names: set[str] = set()
     for at, tool in enumerate(tools):
-        name = _tool_name(tool, f"tools[{at}]: ")
+        name = _tool_name(tool, f"tools[{at}]: ", contract)
         if name in names:
             raise MalformedError(f"Tool names must be unique: {name!r} is offered twice")
         names.add(name)
 
 
-def _tool_name(tool: Any, where: str) -> str:
-    if not isinstance(tool, dict) or tool.get("type") != "function":
+def _tool_name(tool: Any, where: str, contract: Contract) -> str:
+    if not isinstance(tool, dict) or tool.get("type", "function" if contract.lenient else None) != "function":
         raise _deserialize(f"{where}expected an object of type `function`")
     function = _need(tool, "function", dict, where)
     name: str = _need(function, "name", str, where)

@@ -53,7 +53,7 @@ def dumps(value: Json) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError as error:
-        raise JournalError(f"this cannot be stored as JSON: {error}") from error
+        raise JournalError(f"this cannot be stored as JSON, nothing was written: {error}") from error
     return text.encode("utf-8", "backslashreplace")
 
 

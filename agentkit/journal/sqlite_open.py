@@ -45,7 +45,10 @@ def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
         ForeignJournal: not a journal of agentkit, or of a later format. It was not touched.
         JournalError: it cannot be opened, written, or switched to WAL.
     """
-    _prepare(path, create=create)
+    try:
+        _prepare(path, create=create)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be used: {error.strerror}") from error
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         fresh = _is_fresh(db, path)
@@ -140,8 +143,6 @@ def _make(path: Path) -> None:
         return
     except FileNotFoundError:
         raise JournalError(f"{path.parent} does not exist: make the directory first") from None
-    except OSError as error:
-        raise JournalError(f"{path} cannot be made: {error.strerror}") from error
 
 
 def _is_fresh(db: sqlite3.Connection, path: Path) -> bool:

@@ -4,7 +4,7 @@ The first rule is that nothing is invented: reasoning is absent, empty or text e
 3), arguments stay the raw characters, private fields are kept for sending back.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -14,12 +14,9 @@ from agentkit.core.spec import Usage
 from agentkit.models.base import Answered, Broken, Piece, Reply, Unusable
 from agentkit.models.calls import Calls, ShapeError
 from agentkit.models.faults import words
+from agentkit.models.private import OPAQUE, merged
 from agentkit.models.text import Track
 from agentkit.models.wire import THINKING_CHUNKS
-
-# Fields of a message that belong to the service and go back as they came. Others are not echoed: strict services
-# refuse a field they do not know (CONTRACTS.md, rule above section 1).
-OPAQUE: Final = ("reasoning_details", "extra_content")
 
 _CUT: Final = frozenset({"length", "model_length", "max_tokens"})
 _FILTERED: Final = frozenset({"content_filter", "sensitive", "safety"})
@@ -57,8 +54,7 @@ class Assembly:
 
     def _add(self, value: Any) -> list[Piece]:
         if not isinstance(value, dict):
-            # Some services wrap an error in a list; nothing else that is no object is documented anywhere.
-            self.error = value or self.error
+            self.error = value if isinstance(value, list) else self.error  # some services wrap an error in a list
             return []
         self.usage = usage_of(value.get("usage")) or self.usage
         self.error = value.get("error") or self.error
@@ -91,7 +87,7 @@ class Assembly:
             yield Piece("arguments", self.calls.add(call, apart=apart))
         for name in OPAQUE:
             if said.get(name):
-                self.extras[name] = _merged(self.extras.get(name), said[name])
+                self.extras[name] = merged(self.extras.get(name), said[name])
 
     def _reasoned(self, said: Mapping[str, Any]) -> Iterable[Piece]:
         """Read the reasoning field, one per delta: where a service fills two with the same text, the first counts."""
@@ -200,41 +196,3 @@ def usage_of(given: object) -> Usage | None:
 def _count(given: object, name: str) -> int:
     value = given.get(name) if isinstance(given, dict) else None
     return value if isinstance(value, int) and value > 0 else 0
-
-
-def _merged(old: Json, new: Json) -> Json:
-    """Put fragments of a private field together: list entries by their index, texts of an entry one after the other."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return {**old, **new}
-    if not isinstance(old, list) or not isinstance(new, list):
-        return new
-    merged: list[Json] = list(old)
-    for entry in new:
-        at = _same_entry(merged, entry)
-        if at is None:
-            merged.append(entry)
-        else:
-            merged[at] = _grown(merged[at], entry)
-    return merged
-
-
-def _same_entry(entries: Sequence[Json], entry: Json) -> int | None:
-    if not isinstance(entry, Mapping) or entry.get("index") is None:
-        return None
-    for at, known in enumerate(entries):
-        if isinstance(known, Mapping) and all(known.get(key) == entry.get(key) for key in ("index", "type")):
-            return at
-    return None
-
-
-def _grown(known: Json, entry: Json) -> Json:
-    if not isinstance(known, Mapping) or not isinstance(entry, Mapping):
-        return entry
-    grown = dict(known)
-    for name, value in entry.items():
-        before = grown.get(name)
-        if name in {"text", "summary", "data"} and isinstance(before, str) and isinstance(value, str):
-            grown[name] = before + value
-        elif value is not None:
-            grown[name] = value
-    return grown

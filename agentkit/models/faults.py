@@ -66,7 +66,7 @@ def refused(asked: Asked, status: int, content: bytes, location: str = "") -> Mo
     """Return the error that an HTTP answer other than 2xx stands for."""
     whole = content.decode("utf-8", "replace")
     said = asked.clean(words(_json_or(content, whole)))
-    told = f": {said}" if said else ""
+    told = f": {said.rstrip('.')}" if said else ""
     index = _index(said)
     kind, advice = _kind(asked, status, said, whole)
     if kind is ContractViolation:

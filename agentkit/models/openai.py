@@ -92,9 +92,9 @@ async def _once(to: Recipient, asked: Asked, data: bytes, show: Show | None) -> 
         finally:
             with anyio.move_on_after(REST, shield=True):
                 await response.aclose()
+    reply = reading.end(f"{type(broke).__name__}: {broke}" if broke else "")
     if reading.error is None and not reading.begun:
         raise NotYet(faults.unreachable(asked, broke)) from broke
-    reply = reading.end(f"{type(broke).__name__}: {broke}" if broke else "")
     if reading.error is not None and (error := faults.reported(asked, reading.error)) is not None:
         raise _again(error)
     return reply

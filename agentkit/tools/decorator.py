@@ -11,7 +11,7 @@ from typing_extensions import ParamSpec, TypeVar
 from agentkit.core.spec import Effect
 from agentkit.errors import ConfigurationError
 from agentkit.tools.context import ToolContext
-from agentkit.tools.schema import Inputs, inputs_of
+from agentkit.tools.schema import Inputs, inputs_of, parameters_of
 from agentkit.tools.tool import Declared, Tool
 
 D = TypeVar("D", default=object)
@@ -124,7 +124,7 @@ def _check_classes(classes: Sequence[type[Exception]]) -> None:
 
 
 def _check_rule(rule: Callable[..., bool], inputs: Inputs) -> None:
-    for each in inspect.signature(rule).parameters.values():
+    for each in parameters_of(rule):
         if each.kind is each.VAR_KEYWORD or each.name in inputs.order or each.default is not each.empty:
             continue
         raise ConfigurationError(

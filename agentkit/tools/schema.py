@@ -75,7 +75,7 @@ class Inputs:
         for each in self.parameters:
             if not each.plain:
                 rest.update({each.name: given[each.name]} if each.name in given else {})
-            elif each.name in given or each.default is not inspect.Parameter.empty:
+            else:
                 values[each.name] = given.get(each.name, each.default)
         converted = self._converted(rest)
         return values | {p.name: getattr(converted, f"p{i}") for i, p in enumerate(self.parameters) if not p.plain}
@@ -96,13 +96,14 @@ def inputs_of(function: Callable[..., Any]) -> Inputs:
         ConfigurationError: a parameter without annotation, of a kind no model can fill, or of a type without a schema.
     """
     name = getattr(function, "__name__", repr(function))
-    hints = {each.name: _hint(function, each, name) for each in inspect.signature(function).parameters.values()}
+    taken = parameters_of(function)
+    hints = {each.name: _hint(function, each, name) for each in taken}
     contexts = [each for each, hint in hints.items() if _is_context(hint)]
     if len(contexts) > 1:
         raise ConfigurationError(f"{name} has two ToolContext parameters, {' and '.join(contexts)}: keep one.")
     parameters = tuple(
         Parameter(each.name, hints[each.name], each.default, _is_plain(hints[each.name], each.default))
-        for each in inspect.signature(function).parameters.values()
+        for each in taken
         if each.name not in contexts
     )
     description, told = _documented(function)
@@ -116,6 +117,14 @@ def inputs_of(function: Callable[..., Any]) -> Inputs:
     )
 
 
+def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    """Return a function's parameters. Raises: ConfigurationError: it does not tell them, as some built-in ones."""
+    try:
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{error}: wrap it in a function with annotated parameters.") from error
+
+
 def difference(one: Inputs, other: Inputs) -> str:
     """Say in what the parameters of two functions differ; "" if in nothing that matters."""
     if one.order != other.order:
@@ -123,7 +132,7 @@ def difference(one: Inputs, other: Inputs) -> str:
     if one.context != other.context:
         return f"`{one.context or other.context}` is a ToolContext in one of the two only"
     for mine, theirs in zip(one.parameters, other.parameters, strict=True):
-        if mine.hint != theirs.hint:
+        if repr(mine.hint) != repr(theirs.hint):  # two equal `Field(gt=0)` are not equal to pydantic
             return f"`{mine.name}` has different annotations"
     return ""
 
@@ -223,11 +232,7 @@ def _inside(key: str, value: Any) -> Any:
 
 def _documented(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
     """Return the description of a function and those of its parameters: google, numpy or reST style."""
-    text = inspect.getdoc(function) or ""
-    try:
-        parsed = docstring_parser.parse(text)
-    except docstring_parser.ParseError:
-        return text, {}
+    parsed = docstring_parser.parse(inspect.getdoc(function) or "")
     parts = (parsed.short_description, parsed.long_description)
     described = {
         name.strip(" *"): " ".join(each.description.split())

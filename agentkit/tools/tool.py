@@ -17,7 +17,7 @@ from agentkit.tools.schema import Inputs, difference, inputs_of
 
 __all__ = ["Declared", "NeedsApproval", "Outcome", "Tool", "ToolContext"]
 
-DepsT = TypeVar("DepsT", contravariant=True, default=object)  # noqa: PLC0105 - the name users see
+DepsT = TypeVar("DepsT", contravariant=True, default=object)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 P = ParamSpec("P", default=...)

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
-    kinds = {"memory": MemoryJournal, "sqlite": lambda: SQLiteJournal(tmp_path / "contract.db")}
+    kinds: dict[str, Callable[[], Journal]] = {
+        "memory": MemoryJournal,
+        "sqlite": lambda: SQLiteJournal(tmp_path / "contract.db"),
+    }
     async with kinds[request.param]() as opened:
         yield opened

@@ -276,7 +276,9 @@ async def test_questions_wait_until_they_are_closed(journal: Journal) -> None:
     until = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
     started = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     approval = b'{"tool":"refund","arguments":{"order":7},"why":"over 100"}'
-    unknown = b'{"tool":"refund","arguments":{},"idempotency_key":"u/1.1.0","started_at":"2026-01-02T03:04:05+00:00","why":"?"}'
+    unknown = (
+        b'{"tool":"refund","arguments":{},"idempotency_key":"k","started_at":"2026-01-02T03:04:05+00:00","why":"?"}'
+    )
     mine, theirs = await claimed(journal, "s"), await claimed(journal, "t")
     opened = (
         Asked("a1", 1, "approval", "1.1.0", approval, expires_at=until),
@@ -290,7 +292,7 @@ async def test_questions_wait_until_they_are_closed(journal: Journal) -> None:
         Approval("a1", "s", "refund", {"order": 7}, at, until, "over 100"),
         Approval("a2", "s", "refund", {"order": 7}, at, None, "over 100"),
         Question("q1", "s", "Which one?", at),
-        UnknownOutcome("a1", "t", "refund", {}, "u/1.1.0", started, "?"),
+        UnknownOutcome("a1", "t", "refund", {}, "k", started, "?"),
     ]
     assert [(of, asked.id, asked.asked_at) async for of, asked in journal.asked("t")] == [("t", "a1", later)]
     await journal.append(mine, 1, Batch([Placed(said("c"), 1, 1)], closed=["a1", "q1", "never asked"]))

@@ -82,6 +82,11 @@ async def _play(stream: SocketStream, answer: Play) -> bool:
     return True
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @asynccontextmanager
 async def _serving(*answers: Play) -> AsyncIterator[RawServer]:
     server = RawServer(answers)

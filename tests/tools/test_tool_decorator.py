@@ -25,7 +25,7 @@ async def refund(ctx: ToolContext[int], order_id: str, amount: int = 1) -> str:
 @pytest.mark.anyio
 async def test_a_tool_is_called_like_its_function() -> None:
     assert await refund(ToolContext(9), "7", amount=3) == "7: 3 of 9"
-    assert refund.name == refund.__name__ == "refund"
+    assert refund.name == refund.function.__name__ == "refund"
     assert refund.__doc__ == "Refund an order."
     assert list(inspect.signature(refund).parameters) == ["ctx", "order_id", "amount"]
     assert repr(refund) == "<Tool refund (once)>"
@@ -77,7 +77,7 @@ def test_the_digest_covers_what_is_told_and_relied_on() -> None:
 
 
 def test_the_digest_is_the_same_in_every_process() -> None:
-    assert make().digest == "DIGEST"
+    assert make().digest == "8haPJx-ouUhoic37Hf2UKg"
 
 
 def test_the_spec_says_whether_there_is_a_reconcile() -> None:
@@ -133,6 +133,10 @@ def _yields(a: int) -> Iterator[int]:
     yield a
 
 
+def _yields_not(a: int) -> int:
+    return a
+
+
 async def _yields_too(a: int) -> AsyncIterator[int]:
     yield a
 
@@ -143,7 +147,8 @@ async def _yields_too(a: int) -> AsyncIterator[int]:
         (_yields, "context.progress"),
         (_yields_too, "context.progress"),
         (lambda: 1, 'name="find_order"'),
-        (functools.partial(int, "3"), "cannot be a tool's name"),
+        (functools.partial(_yields_not, 3), "cannot be a tool's name"),
+        (functools.partial(int, "3"), "wrap it in a function"),
         (3, "decorates a function, not 3"),
     ],
 )

@@ -103,14 +103,22 @@ def test_numpy_describes_two_parameters_at_once() -> None:
     assert properties["first"]["description"] == properties["second"]["description"] == "two of a kind"
 
 
-def test_broken_docstring_is_the_description() -> None:
+def test_a_docstring_of_no_style_is_the_description_and_strangers_are_left_out() -> None:
     def odd(a: int) -> None:
         """Refund.
 
         :raises
         """
 
-    assert inputs_of(odd).description.startswith("Refund.")
+    def outdated(a: int) -> None:
+        """Refund.
+
+        Args:
+            b: was removed
+        """
+
+    assert inputs_of(odd).description == "Refund.\n\n:raises"
+    assert inputs_of(outdated).schema["properties"] == {"a": {"type": "integer"}}
 
 
 def test_no_docstring() -> None:
@@ -365,7 +373,7 @@ def test_what_no_model_can_fill_is_refused_with_the_way_out(function: Callable[.
 def test_differences_of_parameters() -> None:
     def one(ctx: ToolContext, a: int) -> None: ...
 
-    def same(ctx: ToolContext, a: int) -> str: ...
+    def same(ctx: ToolContext, a: int) -> None: ...
 
     def order(a: int, ctx: ToolContext) -> None: ...
 

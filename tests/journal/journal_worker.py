@@ -1,0 +1,95 @@
+"""Another process that uses a journal: `python journal_worker.py PATH TTL ACTION`. It says what happened, in lines."""
+
+import os
+import resource
+import sys
+import time
+
+import anyio
+
+from agentkit.core.events import UserSaid
+from agentkit.core.messages import Text
+from agentkit.errors import AgentkitError
+from agentkit.journal import SQLiteJournal
+from agentkit.journal.base import Batch, Lease, Placed
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)  # noqa: T201 - the tests read it
+
+
+def batch(text: str) -> Batch:
+    return Batch([Placed(UserSaid((Text(text),)), 1, 1)])
+
+
+async def claim(journal: SQLiteJournal, session_id: str = "s") -> Lease:
+    return await journal.claim(session_id, uid="u", agent="a", owner="worker")
+
+
+async def hold(journal: SQLiteJournal) -> None:
+    """Claim, append, wait for a line, append again."""
+    lease = await claim(journal)
+    await journal.append(lease, lease.last_seq, batch("before"))
+    say("holding")
+    await anyio.to_thread.run_sync(sys.stdin.readline)
+    await journal.append(lease, lease.last_seq + 1, batch("after"))
+    say("appended")
+
+
+async def block(journal: SQLiteJournal) -> None:
+    """Claim, block the event loop as a bad tool does, append."""
+    lease = await claim(journal)
+    say("blocking")
+    time.sleep(2.0)  # noqa: ASYNC251 - that is the point
+    await journal.append(lease, lease.last_seq, batch("after"))
+    say("appended")
+
+
+async def write(journal: SQLiteJournal) -> None:
+    """Append to a session of its own, and leave a message for everybody's, many times."""
+    name = f"s{os.getpid()}"
+    lease = await claim(journal, name)
+    for n in range(50):
+        await journal.append(lease, n, batch(str(n)))
+        await journal.put("all", "message", f"{name}/{n}", b"{}", None)
+    say("wrote")
+
+
+async def outgrow(journal: SQLiteJournal) -> None:
+    """Append more than the system lets this process write to a file."""
+    lease = await claim(journal)
+    await journal.append(lease, 0, batch("before"))
+    limit = os.stat(sys.argv[1] + "-wal").st_size + 8192  # noqa: PTH116 - a test's script
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        await journal.append(lease, 1, batch("x" * 100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        head = await journal.head("s")
+        say("last_seq", head and head.last_seq)
+        await journal.append(lease, 1, batch("after"))
+
+
+async def fork(journal: SQLiteJournal) -> None:
+    """Use the journal in a child that was forked from this process."""
+    await journal.head("s")
+    if os.fork() == 0:
+        try:
+            journal.head("s").send(None)
+        except AgentkitError as error:
+            say(error)
+        os._exit(0)
+    os.wait()  # noqa: ASYNC222 - a test's script
+
+
+async def main() -> None:
+    path, ttl, action = sys.argv[1:]
+    try:
+        async with SQLiteJournal(path, ttl=float(ttl)) as journal:
+            await globals()[action](journal)
+    except AgentkitError as error:
+        say(type(error).__name__, error)
+
+
+if __name__ == "__main__":
+    anyio.run(main)
