@@ -33,7 +33,7 @@ class Prefix:
         self.fragments: list[bytes] = []
         self.hashes: list[str] = []
         self._digests: list[str] = []
-        self._decisions: list[str] = []
+        self._decisions: dict[int, str] = {}  # by fragment
         self._agreed = 0  # leading fragments known to be those of `_before`
         self._before: Log[str] = Log()  # the last recorded request, by hashes
 
@@ -51,12 +51,10 @@ class Prefix:
         self._reach = (self._reach if start else Reach()).over(state.transcript, start)
         reader = Reader(binding.contract, binding.model, contents)
         sendings = render(state.transcript, first, self._reach, reader)
-        self._decisions = [
-            f"message {self._lead - 1 + first + n}: {sending.decision}, {sending.why}"
-            for n, sending in enumerate(sendings)
-            if sending.decision in {"placeholder", "dropped"}
-        ]
         self._replace(self._lead + first, [self._encode(sending, binding.contract) for sending in sendings])
+        for at, sending in enumerate(sendings, self._lead + first):
+            if sending.decision in {"placeholder", "dropped"}:
+                self._decisions[at] = f"message {at - 1}: {sending.decision}, {sending.why}"
         self._binding, self._entries = binding, state.transcript
 
     def sent(self, state: State) -> Sent:
@@ -66,7 +64,14 @@ class Prefix:
         while kept < min(len(self.hashes), len(before)) and self.hashes[kept] == before[kept]:
             kept += 1
         self._agreed, self._before = kept, before
-        return Sent(kept, tuple(self.hashes[kept:]), self._digests[-1], tuple(self._decisions))
+        fresh = range(kept, len(self.hashes))
+        decisions = tuple(self._decisions[at] for at in fresh if at in self._decisions)
+        return Sent(kept, tuple(self.hashes[kept:]), self.digest, decisions)
+
+    @property
+    def digest(self) -> str:
+        """The digest over all fragments."""
+        return self._digests[-1]
 
     def _opening(self, binding: Binding) -> list[bytes]:
         system = [self._encode(Sending(Instructions(binding.instructions)), binding.contract)]
@@ -85,6 +90,8 @@ class Prefix:
         for kept in (self.fragments, self.hashes, self._digests):
             del kept[at:]
         self._agreed = min(self._agreed, at)
+        if self._decisions and at <= next(reversed(self._decisions)):
+            self._decisions = {known: why for known, why in self._decisions.items() if known < at}
         for fragment in fragments:
             digest = chained(self._digests[-1] if self._digests else "", fragment)
             self.fragments.append(fragment)

@@ -82,13 +82,11 @@ class _Replayer:
             return f"request {step} was recorded before any binding"
         self._requests += 1
         await self._update(self._then, state, self._recorded)
-        expected = (*state.sent[: sent.kept], *sent.hashes)
-        for index, name in enumerate(self._then.hashes):
-            if index >= len(expected) or name != expected[index]:
-                return f"request {step}: agentkit encodes {_named(index)} otherwise than when it was recorded"
-        if len(expected) > len(self._then.hashes):
-            return f"request {step}: {len(expected)} fragments were sent, {len(self._then.hashes)} would be now"
+        if self._then.sent(state).digest != sent.digest:
+            return _encoded_otherwise(self._then.hashes, [*state.sent[: sent.kept], *sent.hashes], step)
         await self._update(self._today, state, self._now)
+        if self._today.digest == self._then.digest:
+            return None
         return _first_difference(self._then.fragments, self._today.fragments, step)
 
     async def _update(self, prefix: Prefix, state: State, binding: Binding) -> None:
@@ -100,13 +98,20 @@ class _Replayer:
         return (await self._journal.blob(self._session_id, name)).decode("utf-8", "surrogatepass")
 
 
-def _first_difference(then: list[bytes], today: list[bytes], step: str) -> str | None:
+def _encoded_otherwise(now: list[str], recorded: list[str], step: str) -> str:
+    pairs = zip(now, recorded, strict=False)
+    index = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(now), len(recorded)))
+    return (
+        f"request {step}, {_named(index)}: this version of agentkit encodes it otherwise than when it was recorded "
+        f"({len(recorded)} fragments then, {len(now)} now)"
+    )
+
+
+def _first_difference(then: list[bytes], today: list[bytes], step: str) -> str:
     for index, (old, new) in enumerate(zip(then, today, strict=False)):
         if old != new:
             return f"request {step}, {_named(index)}: {_byte(old, new)}"
-    if len(then) != len(today):
-        return f"request {step}: {len(then)} fragments were sent, {len(today)} would be sent today"
-    return None
+    return f"request {step}: {len(then)} fragments were sent, {len(today)} would be sent today"
 
 
 def _byte(old: bytes, new: bytes) -> str:

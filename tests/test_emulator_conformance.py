@@ -87,6 +87,12 @@ async def test_case_4_earlier_turns_documented_and_measured(contract: str, statu
         assert refused(await c.post(*earlier, USER, answer(), RESULT), V4)
 
 
+async def test_case_4_an_answer_before_any_question_counts_too() -> None:
+    async with client() as c:
+        assert refused(await c.post(answer(calls=False), USER), V4)
+        assert (await c.post(answer(calls=False, reasoning_content=""), USER)).status_code == 200
+
+
 async def test_case_5_without_tools_reasoning_is_ignored_and_costs_nothing() -> None:
     async with client() as c:
         history = [USER, answer(), RESULT]

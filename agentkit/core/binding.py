@@ -26,7 +26,7 @@ def hashed(data: bytes) -> str:
 
 
 def bind(binding: Binding, prices: Prices | None, *, static: bool) -> tuple[AgentBound, tuple[Blob, ...]]:
-    """Return the event that records a binding, and the contents it names. `static`: instructions are the agent's own."""
+    """Return the event that records a binding, and the contents it names. `static`: the instructions are a constant."""
     instructions = Blob(*_named(binding.instructions.encode("utf-8", "surrogatepass")), shared=static)
     schemas = Blob(*_named(_json([_told(spec) for spec in binding.tools])), shared=True)
     settings = Blob(*_named(_json(asdict(binding.settings))), shared=True)

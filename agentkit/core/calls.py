@@ -81,38 +81,36 @@ def move(state: State, event: CallEvent) -> State:
 
 
 def _moved(state: State, call: Call, event: CallEvent) -> Call:
+    if isinstance(event, CallApproved | CallDenied | CallAnswered):
+        return _decided(call, event)
     match event:
         case CallRefused(parts=parts):
             return _settled(call, "refused", parts)
         case CallHeld():
             return _held(state, call, event)
-        case CallApproved(question=number, edited=edited):
-            _current(call, number)
-            return replace(call, status="approved", edited=call.edited if edited is None else edited)
-        case CallDenied(question=number, parts=parts):
-            _current(call, number)
-            return _settled(call, "denied", parts)
         case CallClosed(parts=parts):
             return _closed(state, call, parts)
         case CallSuspended(kind=kind, text=text):
             return replace(call, status="suspended", kind=kind, question=state.seq, why=text)
-        case CallAnswered(question=number, parts=parts):
-            _current(call, number)
-            return _settled(call, "finished", parts)
         case _:
             return _ran(state, call, event)
 
 
+def _decided(call: Call, event: CallApproved | CallDenied | CallAnswered) -> Call:
+    _current(call, event.question)
+    if isinstance(event, CallApproved):
+        return replace(call, status="approved", edited=call.edited if event.edited is None else event.edited)
+    return _settled(call, "denied" if isinstance(event, CallDenied) else "finished", event.parts)
+
+
 def _ran(state: State, call: Call, event: ToolStarted | ToolFinished | ToolUnknown | CallResolved) -> Call:
-    match event:
-        case ToolStarted():
-            return _started(state, call, event)
-        case ToolFinished(parts=parts):
-            return _settled(call, "finished", parts)
-        case ToolUnknown(why=why):
-            return replace(call, status="unknown", question=state.seq, why=why, reconciled=False)
-        case CallResolved():
-            return _resolved(call, event)
+    if isinstance(event, ToolStarted):
+        return _started(state, call, event)
+    if isinstance(event, ToolFinished):
+        return _settled(call, "finished", event.parts)
+    if isinstance(event, ToolUnknown):
+        return replace(call, status="unknown", question=state.seq, why=event.why, reconciled=False)
+    return _resolved(call, event)
 
 
 def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...]) -> Call:

@@ -78,7 +78,7 @@ class Contract(Row):
     sampling: Literal["ok", "ignored", "fixed_error"] = "ok"
     forced_tool_choice: Literal["ok", "reject", "required_only"] = "ok"
     empty_content: Literal["empty", "null", "omit"] = "empty"  # content of a text-less assistant message
-    token_limit_key: str = "max_tokens"
+    token_limit_key: str = "max_tokens"  # noqa: S105 - the name of a body field
     parallel_calls_key: str | None = None
     usage_in_stream: bool = True  # ask for it by stream_options.include_usage
     bridges: Bridges = Bridges()

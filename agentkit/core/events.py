@@ -123,7 +123,7 @@ class ModelRejected:
 
 @dataclass(frozen=True, slots=True)
 class ModelInterrupted:
-    """The answer broke off (connection, cancel). Partial text and plain reasoning are kept for people, not for the model."""
+    """The answer broke off (connection, cancel). What had come is kept for people, and never shown to the model."""
 
     why: str
     text: str = ""

@@ -40,7 +40,7 @@ class Log(Sequence[T]):
 
     def extends(self, older: "Log[T]") -> bool:
         """Tell, in O(1), whether this log is `older` with nothing or something appended (False may be a miss)."""
-        return self._items is older._items and self._length >= older._length
+        return self._items is older._items and len(self) >= len(older)  # noqa: SLF001 - its own class
 
     def __len__(self) -> int:
         return self._length

@@ -1,4 +1,4 @@
-"""The loop, as values: `apply` folds a fact, `follows` names the next fact nobody has to perform, `commands` what is owed.
+"""The loop, as values: `apply` folds a fact, `follows` names the next one nobody performs, `commands` what is owed.
 
     IDLE      UserSaid → THINKING
     THINKING  ModelStarted, ModelRejected, ModelInterrupted, RunStarted → same; ModelFailed → FAULTED

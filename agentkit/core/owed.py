@@ -1,6 +1,7 @@
 """What comes next: facts nobody has to perform (`follows`), and what the world owes (`commands`)."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from agentkit.core import words
 from agentkit.core.commands import CallModel, CheckCall, Command, Go, Hold, Reconcile, Refuse, RunTool, Verdict
@@ -17,7 +18,7 @@ from agentkit.core.events import (
     ToolStarted,
     TurnEnded,
 )
-from agentkit.core.spec import BoundTool, Effect
+from agentkit.core.spec import BoundTool, Effect, Limits
 from agentkit.core.state import PARKED, Call, Phase, State
 from agentkit.core.turns import reservation
 
@@ -67,30 +68,35 @@ def _thinking(state: State) -> AnyEvent:
     if state.interrupted >= MAX_INTERRUPTED:
         return ModelFailed("interrupted", f"the answer broke off {state.interrupted} times in a row")
     tokens, cost = reservation(state)
-    met = _limit_met(state, tokens)
-    if met:
-        return met
-    return ModelStarted(state.attempt + 1, tokens, cost)
+    met = _out_of_steps(state) or _out_of_tokens(state, tokens) or _out_of_money(state, cost)
+    return met or ModelStarted(state.attempt + 1, tokens, cost)
 
 
-def _limit_met(state: State, tokens: int) -> LimitReached | None:
-    limits = state.bound.limits if state.bound else None
-    if limits is None:
+def _limits(state: State) -> Limits:
+    return state.bound.limits if state.bound else Limits()
+
+
+def _out_of_steps(state: State) -> LimitReached | None:
+    most = _limits(state).steps
+    return _over("steps", f"{most} steps in one turn") if most is not None and state.step > most else None
+
+
+def _out_of_tokens(state: State, next_call: int) -> LimitReached | None:
+    most, used = _limits(state).tokens, state.usage.tokens
+    if most is None or used + next_call <= most:
         return None
-    if limits.steps is not None and state.step > limits.steps:
-        return LimitReached("steps", f"limit reached: {limits.steps} steps in one turn")
-    spent = state.usage.tokens
-    if limits.tokens is not None and spent + tokens > limits.tokens:
-        return _over("tokens", f"{limits.tokens} tokens in one turn ({spent} used, the next call may take {tokens})")
-    _, cost = reservation(state)
-    paid = state.usage.cost
-    if limits.cost is None:
+    return _over("tokens", f"{most} tokens in one turn ({used} used, the next call may take {next_call})")
+
+
+def _out_of_money(state: State, next_call: Decimal | None) -> LimitReached | None:
+    most, used = _limits(state).cost, state.usage.cost
+    if most is None:
         return None
-    if paid is None or cost is None:
-        return _over("cost", f"{limits.cost} USD in one turn, and no price is known to count with")
-    if paid + cost > limits.cost:
-        return _over("cost", f"{limits.cost} USD in one turn ({paid} used, the next call may take {cost})")
-    return None
+    if used is None or next_call is None:
+        return _over("cost", f"{most} USD in one turn, and no price is known to count with")
+    if used + next_call <= most:
+        return None
+    return _over("cost", f"{most} USD in one turn ({used} used, the next call may cost {next_call})")
 
 
 def _over(kind: LimitKind, what: str) -> LimitReached:
@@ -148,9 +154,9 @@ def _twin(state: State, call: Call, tool: BoundTool, arguments: str) -> CallHeld
 def _start(state: State, call: Call, tool: BoundTool, arguments: str) -> ToolStarted | LimitReached | None:
     if not may_start(state, call):
         return None
-    limit = state.bound.limits.tool_calls if state.bound else None
-    if limit is not None and call.started == 0 and state.tool_calls >= limit:
-        return LimitReached("tool_calls", f"limit reached: {limit} tool calls in one turn")
+    most = _limits(state).tool_calls
+    if most is not None and call.started == 0 and state.tool_calls >= most:
+        return _over("tool_calls", f"{most} tool calls in one turn")
     return ToolStarted(call.key, stricter(tool.effect, call), tool.digest, arguments, call.edited)
 
 

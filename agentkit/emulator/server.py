@@ -41,7 +41,7 @@ class _Server(uvicorn.Server):
 
 def _listener(port: int) -> socket.socket:
     """Listen on loopback. The protocol is named because asyncio switches Nagle's delay off only where it is."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))

@@ -26,7 +26,9 @@ def test_lines_end_at_cr_lf_and_crlf_and_nowhere_else() -> None:
 
 
 def test_comments_other_fields_and_blank_lines_say_nothing() -> None:
-    values, events = read(b"\xef\xbb\xbf: keep-alive\n\n\n\nevent: x\nid: 1\nretry: 5\ndata:\n\ndata: 1\n\ndata: [DONE]\n\n")
+    values, events = read(
+        b"\xef\xbb\xbf: keep-alive\n\n\n\nevent: x\nid: 1\nretry: 5\ndata:\n\ndata: 1\n\ndata: [DONE]\n\n"
+    )
     assert values == [1, Mark.DONE]
     assert not events.bad
     assert not events.stray
