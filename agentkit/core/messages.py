@@ -124,5 +124,5 @@ def _shown(part: Part) -> str:
             return "[image]"
         case File(name, _):
             return f"[file {name}]"
-        case Stored(_, size):
+        case Stored(_, size):  # pragma: no branch - the last kind of part
             return f"[{size} bytes, stored]"

@@ -45,7 +45,7 @@ def follows(state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
             return _faulted(state)
         case Phase.ENDING:
             return _ended(state) or TurnEnded("completed")
-        case Phase.IDLE:
+        case Phase.IDLE:  # pragma: no branch - the last phase
             return None
 
 

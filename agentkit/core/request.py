@@ -87,7 +87,7 @@ def _retained(contract: Contract, *, after_user: bool, called: bool) -> bool:
             return after_user
         case "sticky-tools":
             return after_user or called
-        case "sticky-if-tools" | "all":
+        case "sticky-if-tools" | "all":  # pragma: no branch - the last two classes
             return True
 
 

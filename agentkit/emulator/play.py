@@ -56,7 +56,7 @@ class Player:
         with anyio.move_on_after(seconds) as waiting:
             async with anyio.create_task_group() as group:
                 group.start_soon(_first, self._closing.wait, group.cancel_scope)
-                pass
+                group.start_soon(_first, lambda: _disconnect(receive), group.cancel_scope)
         return not waiting.cancelled_caught
 
 

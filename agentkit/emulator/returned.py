@@ -1,7 +1,9 @@
 """What came back: each assistant message of a request beside what was emitted at its place. Pure.
 
 Comparison is byte for byte. Two states are no loss although they differ from what was sent: an id that could not be
-used (missing, empty, twice in a message) may be replaced, and an answer that never arrived whole may be its beginning.
+used (missing, empty, twice in a message) may be replaced, and an answer that was not sent whole may be its beginning.
+An answer is whole once its last byte was handed to the socket, so interruptions are played with `pace`, `cut_after` or
+`hang_after`: without them a short answer is sent whole before its client can go away.
 """
 
 from collections import Counter

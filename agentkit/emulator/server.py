@@ -105,6 +105,7 @@ class Emulator:
         self._closing = anyio.Event()
         config = uvicorn.Config(
             application(self._service, self._closing),
+            http="h11",
             lifespan="off",
             ws="none",
             log_config=None,

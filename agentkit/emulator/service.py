@@ -90,7 +90,11 @@ class Service:
         if fault := self._refusal(request, asked, prompt.tokens(len(text))):
             return self._refuse(seen, fault)
         seen = replace(seen, attempt=self.memory.attempt(asked))
-        turn = self._turn(asked, seen.attempt)
+        try:
+            turn = self._turn(asked, seen.attempt)
+        except Exception as error:
+            self._refuse(seen, Fault(500, repr(error)))
+            raise
         if isinstance(turn, Fault):
             return self._refuse(seen, turn)
         return self._answer(seen, asked, turn, text)

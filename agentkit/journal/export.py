@@ -22,6 +22,7 @@ from agentkit.journal.codec import codec
 from agentkit.journal.jsonbytes import decode_json, encode_json
 
 FORMAT = 1
+_TOO_LARGE = 2**63  # for a column of a database
 
 
 async def export(journal: Journal, session_id: str) -> AsyncIterator[bytes]:
@@ -117,11 +118,10 @@ class _Reading:
             raise JournalError(f"line {number}: there is more behind the last line; nothing was written")
         try:
             self._understand(decode_json(line))
-        except ForeignJournal:
-            raise
         except (JournalError, KeyError, TypeError, ValueError) as error:
+            kind = ForeignJournal if isinstance(error, ForeignJournal) else JournalError
             why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise JournalError(f"line {number}: {why}; nothing was written") from error
+            raise kind(f"line {number}: {why}; nothing was written") from error
         self.seal.add(line)
 
     def result(self, uid: str, session_id: str | None) -> Imported:
@@ -153,9 +153,9 @@ class _Reading:
 
     def _open(self, value: Any) -> None:
         if not isinstance(value, dict) or "agentkit" not in value:
-            raise ForeignJournal("line 1: this is not an export of agentkit; nothing was written")
+            raise ForeignJournal("this is not an export of agentkit")
         if value["agentkit"] != FORMAT:
-            raise ForeignJournal(f"line 1: an export of format {value['agentkit']!r:.20}; this version reads {FORMAT}")
+            raise ForeignJournal(f"an export of format {value['agentkit']!r:.20}; this version reads {FORMAT}")
         if not all(isinstance(value[key], str) for key in ("session", "uid", "agent", "status")):
             raise JournalError("the header's session, uid, agent and status are text")
         self.header = value
@@ -167,8 +167,8 @@ class _Reading:
         self.blobs[blob.hash] = blob
 
     def _event(self, value: dict[str, Any]) -> None:
-        seq, step = value["seq"], value.get("step")
-        if not all(type(n) is int for n in (seq, value["turn"], value["epoch"])) or type(step) not in {int, type(None)}:
+        seq, turn, epoch, step = value["seq"], value["turn"], value["epoch"], value.get("step")
+        if not all(_is_place(n) for n in (seq, turn, epoch, step or 0)):
             raise JournalError("seq, turn, step and epoch are whole numbers")
         if self.records and seq <= self.records[-1].seq:
             raise JournalError(f"event {seq} comes behind event {self.records[-1].seq}")
@@ -178,7 +178,13 @@ class _Reading:
         if missing := [name for name, _ in _named(event) if name not in self.blobs]:
             raise JournalError(f"the contents {missing[0]} are not in the export")
         at = datetime.fromisoformat(value["at"])
-        self.records.append(Record(seq, at, value["turn"], step, event, value["epoch"]))
+        if at.tzinfo is None:
+            raise JournalError("the time has no zone")
+        self.records.append(Record(seq, at, turn, step, event, epoch))
+
+
+def _is_place(number: Any) -> bool:
+    return type(number) is int and 0 <= number < _TOO_LARGE
 
 
 def _packed(record: Record) -> dict[str, Any]:

@@ -60,10 +60,13 @@ class Owner:
             return False
         try:
             os.kill(self.pid, 0)
-            state, started = _stat(self.pid)
         except ProcessLookupError:
             return True
-        except OSError:  # alive, but of another user, or /proc hides it
+        except PermissionError:  # it lives, as another user's
+            pass
+        try:
+            state, started = _stat(self.pid)
+        except OSError:  # it lives, and /proc hides it
             return False
         return started != self.started or (state in "ZX" and _threads(self.pid) <= 1)
 

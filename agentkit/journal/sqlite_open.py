@@ -14,25 +14,29 @@ APPLICATION_ID = 0x61676B74  # "agkt"
 VERSION = 1
 BUSY_SECONDS = 30.0
 
+_PAGE_SIZE = (
+    8192  # bytes; most events are 1 to 4 kB, and half-filled pages of 4096 would break the budget of DURABLE.md
+)
 _SCHEMA = (
     """create table session (
-        id text not null primary key, uid text not null default '', agent text not null default '',
+        n integer primary key, id text not null unique, uid text not null default '', agent text not null default '',
         status text not null default 'idle', epoch integer not null default 0, last_seq integer not null default 0,
-        owner text, lease_until integer, parent text, fork_seq integer,
-        created_at integer not null, expires_at integer, data_key_id text)""",
-    # With a rowid: bodies of 1 to 4 kB stay on one page, where a clustered key would spill them to pages of their own.
+        owner text, lease_until integer, parent text, fork_seq integer, created_at integer not null,
+        expires_at integer, data_key_id text)""",
+    # All others name a session by its `n`: ids of 36 characters, twice in each of six rows per step, are a tenth of a
+    # conversation. With a rowid, as a clustered key would spill bodies above 2 kB to pages of their own.
     """create table event (
-        session_id text not null, seq integer not null, type text not null, turn integer not null, step integer,
-        epoch integer not null, body blob not null, usage blob, at integer not null, primary key (session_id, seq))""",
+        session integer not null, seq integer not null, type text not null, turn integer not null, step integer,
+        epoch integer not null, body blob not null, usage blob, at integer not null, primary key (session, seq))""",
     """create table inbox (
-        n integer primary key autoincrement, session_id text not null, kind text not null, dedup text not null,
-        body blob not null, by text, at integer not null, taken_seq integer, unique (session_id, kind, dedup))""",
-    "create index inbox_untaken on inbox (session_id, n) where taken_seq is null",
-    "create table blob (hash text not null, session_id text, data blob not null)",  # no session: shared by all
-    "create unique index blob_name on blob (hash, ifnull(session_id, ''))",
+        n integer primary key, session integer not null, kind text not null, dedup text not null,
+        body blob not null, by text, at integer not null, taken_seq integer, unique (session, kind, dedup))""",
+    "create index inbox_untaken on inbox (session) where taken_seq is null",
+    "create table blob (hash text not null, session integer, data blob not null)",  # no session: shared by all
+    "create unique index blob_name on blob (hash, ifnull(session, 0))",
     """create table question (
-        id text not null, session_id text not null, key text not null, number integer not null, kind text not null,
-        body blob not null, asked_at integer not null, expires_at integer, primary key (session_id, id))""",
+        id text not null, session integer not null, key text not null, number integer not null, kind text not null,
+        body blob not null, asked_at integer not null, expires_at integer, primary key (session, id))""",
     f"pragma application_id = {APPLICATION_ID}",
     f"pragma user_version = {VERSION}",
 )
@@ -51,7 +55,10 @@ def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
         raise JournalError(f"{path} cannot be used: {error.strerror}") from error
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
+        db.execute(f"pragma page_size = {_PAGE_SIZE}")  # of a new file; an existing one keeps its own
+        db.execute("begin")
         fresh = _is_fresh(db, path)
+        db.execute("commit")
         switch_to_wal(db, path)
         db.execute(
             "pragma fullfsync = on"
@@ -146,6 +153,7 @@ def _make(path: Path) -> None:
 
 
 def _is_fresh(db: sqlite3.Connection, path: Path) -> bool:
+    """Tell whether the file is new and empty. It needs a transaction, as another process may be making it just now."""
     (application,) = db.execute("pragma application_id").fetchone()
     (version,) = db.execute("pragma user_version").fetchone()
     (tables,) = db.execute("select count(*) from sqlite_master").fetchone()

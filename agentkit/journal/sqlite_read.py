@@ -11,7 +11,11 @@ from agentkit.journal.codec import Stored, codec
 from agentkit.journal.owner import Owner
 
 PAGE = 100  # rows
-INBOX = "n, kind, dedup, body, by, at, taken_seq"
+_INBOX = (
+    "select n, kind, dedup, body, by, at, taken_seq from inbox"
+    " where session = (select n from session where id = ?) order by n"
+)
+_UNTAKEN = _INBOX.replace("order", "and taken_seq is null order")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -43,7 +47,7 @@ def head(db: sqlite3.Connection, session_id: str) -> Head | None:
 def sessions(db: sqlite3.Connection, status: str | None, before: int) -> list[tuple[int, str]]:
     """Return a page of (row, session id), newest first, of rows before `before`."""
     found = db.execute(
-        "select rowid, id from session where rowid < ? and (?2 is null or status = ?2) order by rowid desc limit ?",
+        "select n, id from session where n < ?1 and (?2 is null or status = ?2) order by n desc limit ?3",
         (before, status, PAGE),
     )
     return found.fetchall()
@@ -52,8 +56,8 @@ def sessions(db: sqlite3.Connection, status: str | None, before: int) -> list[tu
 def events(db: sqlite3.Connection, session_id: str, after: int) -> list[tuple[Any, ...]]:
     """Return a page of a session's rows behind `after`, in order, for `record`."""
     return db.execute(
-        "select seq, at, turn, step, epoch, type, body, usage from event where session_id = ? and seq > ?"
-        " order by seq limit ?",
+        "select seq, at, turn, step, epoch, type, body, usage from event"
+        " where session = (select n from session where id = ?) and seq > ? order by seq limit ?",
         (session_id, after, PAGE),
     ).fetchall()
 
@@ -75,20 +79,21 @@ def record(session_id: str, row: tuple[Any, ...]) -> Record | None:
 def blob(db: sqlite3.Connection, session_id: str, name: str) -> bytes | None:
     """Return contents by name: the session's own, or shared ones."""
     row = db.execute(
-        "select data from blob where hash = ? and (session_id is null or session_id = ?) limit 1", (name, session_id)
+        "select data from blob where hash = ?"
+        " and (session is null or session = (select n from session where id = ?)) limit 1",
+        (name, session_id),
     ).fetchone()
     return row[0] if row else None
 
 
 def inbox(db: sqlite3.Connection, session_id: str, *, taken: bool) -> list[InboxRow]:
     """Return a session's rows nobody has taken, or all, oldest first."""
-    which = "" if taken else "and taken_seq is null "
-    found = db.execute(f"select {INBOX} from inbox where session_id = ? {which}order by n", (session_id,))  # noqa: S608 - constants of this file
+    found = db.execute(_INBOX if taken else _UNTAKEN, (session_id,))
     return [inbox_row(row) for row in found.fetchall()]
 
 
 def inbox_row(row: tuple[Any, ...]) -> InboxRow:
-    """Return the row of a query for the columns `INBOX`."""
+    """Return a row of the inbox, its columns in the order of `InboxRow`."""
     n, kind, dedup, body, by, at, taken_seq = row
     return InboxRow(n, kind, dedup, body, by, moment(at), taken_seq)
 
@@ -96,8 +101,9 @@ def inbox_row(row: tuple[Any, ...]) -> InboxRow:
 def asked(db: sqlite3.Connection, session_id: str | None, after: int) -> list[tuple[int, str, Asked]]:
     """Return a page of (row, session id, question) behind row `after`, oldest first."""
     found = db.execute(
-        "select rowid, session_id, id, number, kind, key, body, asked_at, expires_at from question"
-        " where rowid > ? and (?2 is null or session_id = ?2) order by rowid limit ?",
+        "select q.rowid, s.id, q.id, number, kind, key, body, asked_at, q.expires_at"
+        " from question q join session s on s.n = q.session"
+        " where q.rowid > ?1 and (?2 is null or s.id = ?2) order by q.rowid limit ?3",
         (after, session_id, PAGE),
     )
     return [(row[0], row[1], _asked(*row[2:])) for row in found.fetchall()]
@@ -106,11 +112,11 @@ def asked(db: sqlite3.Connection, session_id: str | None, after: int) -> list[tu
 def has_news(db: sqlite3.Connection, session_id: str, seen: int) -> bool:
     """Tell whether the session has events behind `seen` or an untaken inbox row."""
     row = db.execute(
-        "select exists (select 1 from session where id = ?1 and last_seq > ?2)"
-        " or exists (select 1 from inbox where session_id = ?1 and taken_seq is null)",
-        (session_id, seen),
+        "select last_seq > ? or exists (select 1 from inbox where session = s.n and taken_seq is null)"
+        " from session s where id = ?",
+        (seen, session_id),
     ).fetchone()
-    return bool(row[0])
+    return row is not None and bool(row[0])
 
 
 def version(db: sqlite3.Connection) -> int:

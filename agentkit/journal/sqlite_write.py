@@ -14,10 +14,10 @@ from agentkit.journal.base import Appended, Batch, Imported, InboxKind, InboxRow
 from agentkit.journal.codec import codec
 from agentkit.journal.owner import Owner
 from agentkit.journal.sqlite_open import explained
-from agentkit.journal.sqlite_read import INBOX, inbox_row, milliseconds, moment
+from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment
 
 NOW = "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"  # milliseconds since 1970, UTC
-_EVENT = "insert into event (session_id, seq, type, turn, step, epoch, body, usage, at) values (?,?,?,?,?,?,?,?,?)"
+_EVENT = "insert into event (session, seq, type, turn, step, epoch, body, usage, at) values (?,?,?,?,?,?,?,?,?)"
 _CERTAIN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)  # at commit: nothing has reached the log
 
 
@@ -121,21 +121,22 @@ def append(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, ttl: 
     with transaction(db, f"append to session {session_id!r}", durable=batch.durable) as now:
         fence = db.execute(
             "update session set last_seq = ?, status = ?, lease_until = ?"
-            " where id = ? and epoch = ? and last_seq = ? and owner is not null",
+            " where id = ? and epoch = ? and last_seq = ? and owner is not null returning n",
             (last_seq, batch.status, now + ttl, session_id, lease.epoch, after),
-        )
-        if not fence.rowcount:
+        ).fetchall()
+        if not fence:
             raise Fenced(f"session {session_id!r} is no longer ours behind event {after}: nothing was written")
+        ((n,),) = fence
         db.executemany(
             _EVENT,
             [
-                (session_id, seq, kind, placed.turn, placed.step, lease.epoch, body, usage, now)
+                (n, seq, kind, placed.turn, placed.step, lease.epoch, body, usage, now)
                 for seq, (placed, (kind, body, usage)) in enumerate(zip(batch.events, stored, strict=True), after + 1)
             ],
         )
-        _store(db, session_id, batch.blobs)
-        _take(db, session_id, [(after + 1 + index, n) for n, index in batch.taken])
-        _ask(db, session_id, batch, now)
+        _store(db, n, batch.blobs)
+        _take(db, [(after + 1 + index, row, n) for row, index in batch.taken])
+        _ask(db, n, batch, now)
     return Appended(last_seq, moment(now))
 
 
@@ -148,13 +149,13 @@ def put(db: sqlite3.Connection, fact: Fact) -> InboxRow:
     with transaction(db, f"{fact.kind} for session {fact.session_id!r}") as now:
         if fact.kind == "message":
             db.execute("insert or ignore into session (id, created_at) values (?, ?)", (fact.session_id, now))
-        if not db.execute("select 1 from session where id = ?", (fact.session_id,)).fetchone():
+        session = db.execute("select n from session where id = ?", (fact.session_id,)).fetchone()
+        if session is None:
             raise NoSuchSession(f"the journal holds no session {fact.session_id!r}")
-        db.execute(
-            "insert or ignore into inbox (session_id, kind, dedup, body, by, at) values (?,?,?,?,?,?)", (*fact, now)
-        )
-        key = f"select {INBOX} from inbox where session_id = ? and kind = ? and dedup = ?"  # noqa: S608 - as above
-        return inbox_row(db.execute(key, fact[:3]).fetchone())
+        row = (*session, *fact[1:], now)
+        db.execute("insert or ignore into inbox (session, kind, dedup, body, by, at) values (?,?,?,?,?,?)", row)
+        same = "select n, kind, dedup, body, by, at, taken_seq from inbox where session = ? and kind = ? and dedup = ?"
+        return inbox_row(db.execute(same, row[:3]).fetchone())
 
 
 def adopt(db: sqlite3.Connection, session: Imported) -> None:
@@ -163,19 +164,21 @@ def adopt(db: sqlite3.Connection, session: Imported) -> None:
     last_seq = session.records[-1].seq if session.records else 0
     with transaction(db, f"import of session {session.session_id!r}", durable=True) as now:
         made = db.execute(
-            "insert or ignore into session (id, uid, agent, status, last_seq, created_at) values (?,?,?,?,?,?)",
+            "insert or ignore into session (id, uid, agent, status, last_seq, created_at)"
+            " values (?,?,?,?,?,?) returning n",
             (session.session_id, session.uid, session.agent, session.status, last_seq, now),
-        )
-        if not made.rowcount:
+        ).fetchall()
+        if not made:
             raise JournalError(f"there is a session {session.session_id!r} already: nothing was written")
+        ((n,),) = made
         db.executemany(
             _EVENT,
             [
-                (session.session_id, r.seq, kind, r.turn, r.step, r.epoch, body, usage, milliseconds(r.at))
+                (n, r.seq, kind, r.turn, r.step, r.epoch, body, usage, milliseconds(r.at))
                 for r, (kind, body, usage) in zip(session.records, stored, strict=True)
             ],
         )
-        _store(db, session.session_id, session.blobs)
+        _store(db, n, session.blobs)
 
 
 def _refuse_while_alive(session_id: str, holder: Owner, claimant: Owner, until: int) -> None:
@@ -197,31 +200,28 @@ def _commit(db: sqlite3.Connection, what: str) -> None:
         ) from error
 
 
-def _store(db: sqlite3.Connection, session_id: str, blobs: Iterable[Blob]) -> None:
+def _store(db: sqlite3.Connection, session: int, blobs: Iterable[Blob]) -> None:
     db.executemany(
-        "insert or ignore into blob (hash, session_id, data) values (?, ?, ?)",
-        [(blob.hash, None if blob.shared else session_id, blob.data) for blob in blobs],
+        "insert or ignore into blob (hash, session, data) values (?, ?, ?)",
+        [(blob.hash, None if blob.shared else session, blob.data) for blob in blobs],
     )
 
 
-def _take(db: sqlite3.Connection, session_id: str, taken: list[tuple[int, int]]) -> None:
-    done = db.executemany(
-        "update inbox set taken_seq = ? where n = ? and session_id = ? and taken_seq is null",
-        [(seq, n, session_id) for seq, n in taken],
-    )
+def _take(db: sqlite3.Connection, taken: list[tuple[int, int, int]]) -> None:
+    done = db.executemany("update inbox set taken_seq = ? where n = ? and session = ? and taken_seq is null", taken)
     if taken and done.rowcount != len(taken):
-        raise JournalError(f"a row of the inbox of {session_id!r} is not there to be taken: nothing was written")
+        raise JournalError("a row of the inbox is not there to be taken: nothing was written")
 
 
-def _ask(db: sqlite3.Connection, session_id: str, batch: Batch, now: int) -> None:
-    db.executemany("delete from question where session_id = ? and id = ?", [(session_id, id_) for id_ in batch.closed])
+def _ask(db: sqlite3.Connection, session: int, batch: Batch, now: int) -> None:
+    db.executemany("delete from question where session = ? and id = ?", [(session, id_) for id_ in batch.closed])
     db.executemany(
-        "insert or replace into question (id, session_id, key, number, kind, body, asked_at, expires_at)"
+        "insert or replace into question (id, session, key, number, kind, body, asked_at, expires_at)"
         " values (?,?,?,?,?,?,?,?)",
         [
             (
                 asked.id,
-                session_id,
+                session,
                 asked.call,
                 asked.number,
                 asked.kind,

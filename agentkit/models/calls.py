@@ -29,14 +29,11 @@ class _Open:
     extras: dict[str, Json] = field(default_factory=dict)
 
     def complete(self) -> bool:
-        text = self.arguments.text().strip()
-        if not (text.startswith("{") and text.endswith("}")):
-            return False
+        """Whether the arguments are a whole JSON object: nothing can follow it."""
         try:
-            decode(text.encode("utf-8", "surrogatepass"))
+            return isinstance(decode(self.arguments.text().encode("utf-8", "surrogatepass")), dict)
         except ValueError:
             return False
-        return True
 
 
 class Calls:
@@ -114,7 +111,7 @@ class Calls:
         return None if last.complete() and fragment != last.arguments.text() else last
 
     def _repeated(self, call: _Open, fragment: str) -> bool:
-        """Tell whether whole arguments were sent a second time; nothing can follow a whole JSON object."""
+        """Tell whether whole arguments were sent a second time."""
         if not fragment.lstrip().startswith("{") or fragment != call.arguments.text() or not call.complete():
             return False
         self.notes.append(f"arguments of {call.name!r} were sent twice")

@@ -37,7 +37,7 @@ else:
 
 CONCURRENT: Final = 64  # requests at once per endpoint and event loop, over all sessions
 CONNECT: Final = 15.0  # seconds to make a connection
-REST: Final = 5.0  # seconds that usage and end mark may take once the answer itself is complete
+REST: Final = 2.0  # seconds that usage and end mark may take once the answer itself is complete
 
 _FAILURES: Final = (http.HTTPError, http.StreamError, ssl.SSLError, anyio.EndOfStream, anyio.ClosedResourceError)
 

@@ -1,9 +1,6 @@
 """Fields that belong to the service, pure: kept as they came, put together where they come in fragments."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
-
-from agentkit.core.messages import Json
+from typing import Any, Final
 
 # These go back with the message. Others are not echoed: strict services refuse a field they do not know
 # (CONTRACTS.md, the rule above section 1).
@@ -12,18 +9,18 @@ OPAQUE: Final = ("reasoning_details", "extra_content")
 _TEXTS: Final = frozenset({"text", "summary", "data"})  # what grows by fragments inside an entry
 
 
-def merged(old: Json, new: Json) -> Json:
+def merged(old: Any, new: Any) -> Any:
     """Put what came before and a fragment together; a list's entries are told apart by index, type and id.
 
     Source: CONTRACTS.md, section 3, OpenRouter: texts concatenate, the signature arrives later, order is kept.
     """
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
+    if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **new}
     if not isinstance(old, list) or not isinstance(new, list):
         return new
-    entries: list[Json] = list(old)
+    entries = list(old)
     for entry in new:
-        at = _place(entries, entry)
+        at = next((at for at, known in enumerate(entries) if _same(known, entry)), None)
         if at is None:
             entries.append(entry)
         else:
@@ -31,23 +28,15 @@ def merged(old: Json, new: Json) -> Json:
     return entries
 
 
-def _place(entries: Sequence[Json], entry: Json) -> int | None:
-    if isinstance(entry, Mapping) and entry.get("index") is not None:
-        for at, known in enumerate(entries):
-            if isinstance(known, Mapping) and _same(known, entry):
-                return at
-    return None
-
-
-def _same(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
+def _same(known: Any, entry: Any) -> bool:
+    if not isinstance(known, dict) or not isinstance(entry, dict) or entry.get("index") is None:
+        return False
     if any(known.get(key) != entry.get(key) for key in ("index", "type")):
         return False
     return known.get("id") is None or entry.get("id") is None or known["id"] == entry["id"]
 
 
-def _grown(known: Json, entry: Json) -> Json:
-    if not isinstance(known, Mapping) or not isinstance(entry, Mapping):
-        return entry
+def _grown(known: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     grown = dict(known)
     for name, value in entry.items():
         before = grown.get(name)

@@ -2,7 +2,6 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -11,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from agentkit.core.events import AgentBound, AnyEvent, ModelResponded, Sent, SessionStarted, ToolFinished, UserSaid
-from agentkit.core.messages import AssistantMessage, Image, Text, ToolCall
+from agentkit.core.events import AnyEvent, ModelResponded, Sent, SessionStarted, UserSaid
+from agentkit.core.messages import AssistantMessage, Text, ToolCall
 from agentkit.core.spec import Limits, Usage
 from agentkit.errors import ForeignJournal, JournalError
 from agentkit.journal.codec import Codec, Stored, codec
@@ -248,45 +247,3 @@ def test_older_bodies_go_through_every_upgrade() -> None:
         assert later.decode(Stored("UserSaid", body)) == UserSaid((Text("hi"),))
     assert later.encode(UserSaid((Text("hi"),))).body == b'{"parts":[{"is":"text","text":"hi"}],"v":3}'
     assert later.encode(SessionStarted("u", "a")).body == b'{"uid":"u","agent":"a"}'
-
-
-FORMAT_1 = Path(__file__).parent / "format_1.json"
-
-
-def declared() -> dict[str, dict[str, list[str]]]:
-    """Return all that a stored body means by what is in it and by what is not: names, types and defaults."""
-    found: dict[str, dict[str, list[str]]] = {}
-
-    def describe(kind: Any) -> None:
-        for arg in get_args(kind):
-            describe(arg)
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type) and kind.__name__ not in found:
-            hints = get_type_hints(kind)
-            found[kind.__name__] = {f.name: [str(f.type), default(f)] for f in dataclasses.fields(kind)}
-            for hint in hints.values():
-                describe(hint)
-
-    describe(AnyEvent)
-    return found
-
-
-def default(field: dataclasses.Field[Any]) -> str:
-    if field.default_factory is not dataclasses.MISSING:
-        return repr(field.default_factory())
-    return "required" if field.default is dataclasses.MISSING else repr(field.default)
-
-
-def test_format_1_is_what_it_was() -> None:
-    """A change here changes what stored journals mean: give the type an entry in UPGRADES, then write it anew."""
-    assert declared() == json.loads(FORMAT_1.read_text())
-
-
-def test_no_event_uses_a_key_of_the_codec_s_own() -> None:
-    names = {name for fields in declared().values() for name in fields}
-    assert not names & {"v", "ignorable", "is"}
-    assert AgentBound.__name__ in declared()
-    assert {Image.__name__, ToolFinished.__name__} <= declared().keys()
-
-
-if __name__ == "__main__":  # write the form of today down, after thinking about the upgrade
-    FORMAT_1.write_text(json.dumps(declared(), indent=1) + "\n")

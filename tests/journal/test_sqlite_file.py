@@ -1,5 +1,6 @@
 """What is true of the file: who may read it, what is refused, what a full disk does, how large it gets."""
 
+import json
 import logging
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from agentkit.core.events import ModelResponded, Sent, ToolFinished, ToolStarted, UserSaid
+from agentkit.core.events import AnyEvent, ModelResponded, ModelStarted, Sent, ToolFinished, ToolStarted, UserSaid
 from agentkit.core.messages import AssistantMessage, Text, ToolCall
 from agentkit.core.spec import Usage
 from agentkit.errors import Fenced, ForeignJournal, JournalError, SessionBusy
@@ -39,6 +40,10 @@ async def count(journal: SQLiteJournal, session_id: str = "s") -> int:
     return len([record async for record in journal.read(session_id)])
 
 
+def files(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
+
+
 async def open_and_close(path: Path, *, create: bool = True) -> None:
     async with SQLiteJournal(path, create=create):
         pass
@@ -49,7 +54,7 @@ async def test_the_file_and_its_log_are_private_from_the_start(tmp_path: Path) -
     try:
         async with SQLiteJournal(tmp_path / "j.db") as journal:
             await claim(journal)
-            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files(tmp_path)}
     finally:
         os.umask(before)
     assert modes == {"j.db": 0o600, "j.db-wal": 0o600, "j.db-shm": 0o600}
@@ -59,7 +64,7 @@ async def test_closing_folds_the_log_into_the_file(tmp_path: Path) -> None:
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         await claim(journal)
         assert (tmp_path / "j.db-wal").stat().st_size > 0
-    assert [path.name for path in tmp_path.iterdir()] == ["j.db"]
+    assert [path.name for path in files(tmp_path)] == ["j.db"]
     async with SQLiteJournal(tmp_path / "j.db", create=False) as journal:
         assert [name async for name in journal.sessions()] == ["s"]
 
@@ -121,9 +126,9 @@ async def test_a_cancelled_append_is_still_finished(tmp_path: Path) -> None:
 
 
 async def test_a_missing_file_is_not_made_for_a_reader(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match="j.db does not exist"):
+    with pytest.raises(JournalError, match=r"j.db does not exist"):
         await open_and_close(tmp_path / "j.db", create=False)
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
     await open_and_close(tmp_path / "j.db")  # the failure is not remembered
 
 
@@ -142,7 +147,7 @@ async def test_paths_that_cannot_be_a_journal(tmp_path: Path) -> None:
 async def test_something_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "letter.txt"
     path.write_text("Dear Ann, " * 500)
-    with pytest.raises(ForeignJournal, match="letter.txt: this is not a journal"):
+    with pytest.raises(ForeignJournal, match=r"letter.txt: this is not a journal"):
         await open_and_close(path)
     assert path.read_text() == "Dear Ann, " * 500
 
@@ -156,7 +161,7 @@ async def test_another_program_s_database_is_left_as_it_is(tmp_path: Path) -> No
     with pytest.raises(ForeignJournal, match="database of another program"):
         await open_and_close(path)
     assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    assert files(tmp_path) == [path]
 
 
 async def test_a_journal_of_a_later_format_is_refused(tmp_path: Path) -> None:
@@ -164,7 +169,7 @@ async def test_a_journal_of_a_later_format_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "j.db") as db:
         db.execute("pragma user_version = 2")
     db.close()
-    with pytest.raises(ForeignJournal, match="format 2.*reads up to 1. Update"):
+    with pytest.raises(ForeignJournal, match=r"format 2.*reads up to 1. Update"):
         await open_and_close(tmp_path / "j.db")
 
 
@@ -204,7 +209,7 @@ def locked_directory() -> Iterator[Path]:
 
 
 async def test_a_file_that_cannot_be_written_is_refused(locked_directory: Path) -> None:
-    with pytest.raises(JournalError, match="j.db cannot be written by this user"):
+    with pytest.raises(JournalError, match=r"j.db cannot be written by this user"):
         await open_and_close(locked_directory / "j.db", create=False)
     with pytest.raises(JournalError, match="cannot be used: Permission denied"):
         await open_and_close(locked_directory / "new.db")
@@ -212,7 +217,7 @@ async def test_a_file_that_cannot_be_written_is_refused(locked_directory: Path) 
 
 def test_without_wal_there_is_no_journal() -> None:
     db = sqlite3.connect(":memory:", isolation_level=None)
-    with pytest.raises(JournalError, match="write-ahead logging is not possible here .SQLite says 'memory'"):
+    with pytest.raises(JournalError, match=r"write-ahead logging is not possible here .SQLite says 'memory'"):
         switch_to_wal(db, Path("x.db"))
     db.close()
 
@@ -235,7 +240,7 @@ async def test_a_full_disk_writes_nothing_and_says_so(tmp_path: Path) -> None:
         file = enter(tmp_path / "j.db", create=False)
         pages = await file.writer.run(lambda db: db.execute("pragma page_count").fetchone()[0])
         await file.writer.run(lambda db: db.execute(f"pragma max_page_count = {pages + 2}"))
-        with pytest.raises(JournalError, match="nothing was written.*disk is full") as full:
+        with pytest.raises(JournalError, match=r"nothing was written.*disk is full") as full:
             await journal.append(lease, 1, said("x" * 100_000))
         assert type(full.value) is JournalError
         assert await count(journal) == 1
@@ -253,7 +258,7 @@ async def test_a_failure_in_the_middle_of_a_batch_leaves_nothing_of_it(tmp_path:
             "create trigger no before insert on event when new.seq = 3 begin select raise(abort, 'no three'); end"
         )
         three = Batch([Placed(UserSaid((Text(str(n)),)), 1, 1) for n in range(3)])
-        with pytest.raises(JournalError, match="nothing was written.*no three"):
+        with pytest.raises(JournalError, match=r"nothing was written.*no three"):
             await journal.append(lease, 0, three)
         assert await count(journal) == 0
         db.execute("drop trigger no")
@@ -267,7 +272,7 @@ async def test_a_lock_that_is_never_given_back_is_an_error_in_words(tmp_path: Pa
     holder = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
     holder.execute("begin immediate")
     db = sqlite3.connect(tmp_path / "j.db", isolation_level=None, timeout=0)
-    with pytest.raises(JournalError, match="append: nothing was written.*another process"), transaction(db, "append"):
+    with pytest.raises(JournalError, match=r"append: nothing was written.*another process"), transaction(db, "append"):
         pass
     holder.close()
     db.close()
@@ -275,7 +280,7 @@ async def test_a_lock_that_is_never_given_back_is_an_error_in_words(tmp_path: Pa
 
 async def test_half_a_character_in_an_id_is_an_error_in_words(tmp_path: Path) -> None:
     async with SQLiteJournal(tmp_path / "j.db") as journal:
-        with pytest.raises(JournalError, match="nothing was written.*half a character"):
+        with pytest.raises(JournalError, match=r"nothing was written.*half a character"):
             await claim(journal, "s\ud83d")
         with pytest.raises(JournalError, match="half a character"):
             await journal.put("s", "message", "m\ud83d", b"{}", None)
@@ -354,31 +359,40 @@ async def test_a_file_that_cannot_be_settled_is_closed_all_the_same(
 def test_every_error_of_sqlite_has_words() -> None:
     db = sqlite3.connect(":memory:")
     with pytest.raises(sqlite3.OperationalError) as failed:
-        db.execute("select nothing")
+        db.execute("select x from nowhere")
     db.close()
-    assert str(explained(failed.value, "x.db")) == "x.db: SQLite failed (no such column: nothing)"
+    assert str(explained(failed.value, "x.db")) == "x.db: SQLite failed (no such table: nowhere)"
 
 
 async def test_the_file_is_at_most_half_as_large_again_as_the_conversation(tmp_path: Path) -> None:
-    """200 steps of two calls, with the hashes a real run records, and a conversation of some 4 kB per step."""
+    """200 steps of two calls and 4 kB each, as in DURABLE.md, with the hashes that a real run records."""
     spoken = 0
     async with SQLiteJournal(tmp_path / "j.db") as journal:
-        lease = await claim(journal, "customer-4711")
-        seq = 0
+        lease = await claim(journal, "0123456789abcdef0123456789abcdef")
         for step in range(200):
-            reasoning, arguments, result = f"{step} why " * 120, f'{{"order":"#W{step:07}"}}', f"{step} fact " * 130
-            calls = tuple(ToolCall(f"call_{step:024}_{n}", "get_order_details", arguments) for n in range(2))
-            message = AssistantMessage(reasoning=reasoning, calls=calls, carrier="reasoning_content")
+            thought, asked, found = f"{step} why " * 150, f'{{"order":"#W{step:07}"}}', f"{step} fact " * 150
+            calls = tuple(ToolCall(f"call_{step:024}_{n}", "get_order_details", asked) for n in range(2))
+            message = AssistantMessage(reasoning=thought, calls=calls, carrier="reasoning_content")
             sent = Sent(3 * step, ("0123456789abcdef" * 2,) * 3, "0123456789abcdef" * 2)
-            first = [
+            events: list[AnyEvent] = [
                 ModelResponded(message, sent, Usage(1000 * step, 900 * step, 300, 200), "tool_calls"),
                 *(ToolStarted(f"1.{step}.{n}", "read", sent.digest, sent.digest) for n in range(2)),
+                *(ToolFinished(f"1.{step}.{n}", (Text(found),)) for n in range(2)),
+                ModelStarted(1, 5000),
             ]
-            second = [ToolFinished(f"1.{step}.{n}", (Text(result),)) for n in range(2)]
-            for events in (first, second):
-                await journal.append(lease, seq, Batch([Placed(event, 1, step) for event in events]))
-                seq += len(events)
-            spoken += len(reasoning) + 2 * (len(arguments) + len(result) + len("call_0get_order_details") + 26)
+            await journal.append(lease, 6 * step, Batch([Placed(event, 1, step) for event in events]))
+            spoken += len(on_the_wire(message)) + sum(len(on_the_wire(call, found)) for call in calls)
     size = (tmp_path / "j.db").stat().st_size
-    assert spoken > 600_000
+    assert 700_000 < spoken < 900_000
     assert size <= 1.5 * spoken, f"{size / spoken:.2f}"
+
+
+def on_the_wire(said_or_asked: AssistantMessage | ToolCall, result: str = "") -> str:
+    if isinstance(said_or_asked, ToolCall):
+        return json.dumps({"role": "tool", "tool_call_id": said_or_asked.id, "content": result}, separators=(",", ":"))
+    calls = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in said_or_asked.calls
+    ]
+    message = {"role": "assistant", "content": "", "reasoning_content": said_or_asked.reasoning, "tool_calls": calls}
+    return json.dumps(message, separators=(",", ":"))

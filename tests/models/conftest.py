@@ -92,7 +92,8 @@ async def _serving(*answers: Play) -> AsyncIterator[RawServer]:
     server = RawServer(answers)
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, server.handle)
-        server.base_url = f"http://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}/v1"
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - not Django's
+        server.base_url = f"http://127.0.0.1:{port}/v1"
         yield server
         tasks.cancel_scope.cancel()
 

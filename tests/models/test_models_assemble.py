@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -118,7 +119,7 @@ def test_halves_of_a_pair_split_over_deltas_are_joined_and_a_lone_one_is_kept() 
 @given(st.text(st.characters(codec=None, categories=None), max_size=30), st.sets(st.integers(0, 30)))
 def test_any_split_of_deltas_gives_the_same_message(text: str, cuts: set[int]) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    parts = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    parts = [text[a:b] for a, b in pairwise(places)]
     named = chunk(tool_calls=[fragment("", "f", index=0, id="c")])
     split = streamed(
         named,
@@ -149,7 +150,7 @@ def test_any_chunking_of_a_stream_gives_the_same_message(cuts: list[int]) -> Non
     places = sorted({0, *cuts, len(STREAM)})
     one, many = Reading(ROW, MADE, SSE), Reading(ROW, MADE, SSE)
     shown = one.feed(STREAM)
-    pieces = [piece for a, b in zip(places, places[1:], strict=False) for piece in many.feed(STREAM[a:b])]
+    pieces = [piece for a, b in pairwise(places) for piece in many.feed(STREAM[a:b])]
     assert pieces == shown
     assert many.end() == one.end()
 
@@ -208,6 +209,9 @@ def test_interleaved_calls_find_their_own_fragments() -> None:
 def test_a_name_repeated_with_every_fragment_is_one_call() -> None:
     assert calls(fragment('{"a":', "f", index=0, id="a"), fragment("1}", "f", index=0, id="a")) == (
         ToolCall("a", "f", '{"a":1}'),
+    )
+    assert calls(fragment("", "f", index=0), fragment('{"a":1}', "f", index=0)) == (
+        ToolCall("call_0", "f", '{"a":1}', given_id=""),
     )
     assert calls(fragment('{"a":', "f", index=0, id="a"), fragment("1}", index=0, id="other each time")) == (
         ToolCall("a", "f", '{"a":1}'),
@@ -488,7 +492,7 @@ def test_a_whole_answer_cut_in_the_middle_is_broken() -> None:
         ({"prompt_tokens": "9", "completion_tokens": 2, "total_tokens": -1, "prompt_tokens_details": 5}, (0, 0, 2, 0)),
     ],
 )
-def test_usage_is_read_as_reported(given_usage: Any, usage: tuple[int, ...] | None) -> None:
+def test_usage_is_read_as_reported(given_usage: Any, usage: tuple[int, int, int, int] | None) -> None:
     assert usage_of(given_usage) == (None if usage is None else Usage(*usage, cost=None))
 
 

@@ -84,7 +84,7 @@ async def test_cost_is_counted_with_the_table_named(serving: Any, http: Any, str
         priced = Model("deepseek-flash", base_url=server.base_url, contract="deepseek-v4")
         free = Model("m", base_url=server.base_url)
         replies = [await model.call(BODY, model.resolve(), None) for model in (priced, free)]
-        broken = await priced.call(BODY, priced.resolve(), [].append)
+        broken = await priced.call(BODY, priced.resolve(), list[object]().append)
     first, second = replies
     assert isinstance(first, Answered)
     assert isinstance(second, Answered)

@@ -23,8 +23,8 @@ MILLION = 1_000_000
     ],
 )
 def test_prices_are_those_of_the_documents(model: str, at: datetime, hit: str, miss: str, output: str) -> None:
-    def cost(*tokens: int) -> Decimal | None:
-        return prices.cost(Usage(*tokens), model, V4, HOME, at)
+    def cost(sent: int, cached: int = 0, answered: int = 0, thought: int = 0) -> Decimal | None:
+        return prices.cost(Usage(sent, cached, answered, thought), model, V4, HOME, at)
 
     assert cost(MILLION) == Decimal(miss)
     assert cost(MILLION, MILLION) == Decimal(hit)

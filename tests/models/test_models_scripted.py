@@ -67,15 +67,15 @@ async def test_bad_answers_and_faults_can_be_played() -> None:
 async def test_more_calls_than_replies_are_complained_about_with_what_was_asked() -> None:
     model = ScriptedModel("one")
     await ask(model, "first")
-    with pytest.raises(AgentkitError, match="the script has 1 replies, and this is call 2; it was asked: .*second"):
+    with pytest.raises(AgentkitError, match=r"the script has 1 replies, and this is call 2; it was asked: .*second"):
         await ask(model, "second")
     model.assert_consumed()
 
 
 async def test_replies_left_over_are_complained_about() -> None:
-    with pytest.raises(AgentkitError, match="2 of 2 scripted replies were never asked for; the next is 'one'"):
-        with ScriptedModel("one", "two"):
-            pass
+    says = "2 of 2 scripted replies were never asked for; the next is 'one'"
+    with pytest.raises(AgentkitError, match=says), ScriptedModel("one", "two"):
+        pass
     with pytest.raises(KeyError), ScriptedModel("one"):
         raise KeyError("the test's own failure is the one to see")
 

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_what_is_not_json_is_kept_apart() -> None:
 def test_any_chunking_gives_the_same_values(texts: list[str], end: str, cuts: list[int]) -> None:
     stream = "".join(f"data: {json.dumps(text, ensure_ascii=False)}{end}{end}" for text in texts).encode()
     places = sorted({0, *(cut for cut in cuts if cut < len(stream)), len(stream)})
-    chunks = [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
+    chunks = [stream[a:b] for a, b in pairwise(places)]
     assert read(*chunks)[0] == read(stream)[0] == texts
 
 

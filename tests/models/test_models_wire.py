@@ -139,7 +139,10 @@ def test_head_tells_model_tools_and_settings() -> None:
 
 def test_settings_follow_the_row() -> None:
     row = Contract(
-        id="row", sampling="fixed_error", token_limit_key="max_completion_tokens", parallel_calls_key="parallel"
+        id="row",
+        sampling="fixed_error",
+        token_limit_key="max_completion_tokens",  # noqa: S106 - no password
+        parallel_calls_key="parallel",
     )
     assert headed(row, temperature=0.5, max_tokens=9, parallel_calls=1) == {
         "model": "m",

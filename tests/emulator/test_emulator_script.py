@@ -65,6 +65,8 @@ async def test_a_function_that_raises_is_told_to_the_client() -> None:
         response = await say(emulator, "a")
         assert response.status_code == 500
         assert "LookupError('no such order')" in response.json()["error"]["message"]
+        assert emulator.counts.by_status == {500: 1}
+        assert emulator.requests[0].error == "LookupError('no such order')"
 
 
 @pytest.mark.anyio

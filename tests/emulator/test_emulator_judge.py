@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.emulator import CONTRACTS, Call, Emulator, Fault, Reply, Returned
+from agentkit.emulator import CONTRACTS, Call, Emulator, Fault, Reply, Returned, Script
 from agentkit.emulator.returned import Came, Emitted, EmittedCall, compare
 
 USER = {"role": "user", "content": "hi"}
@@ -244,7 +244,7 @@ async def test_a_function_is_not_asked_what_it_said_in_another_process() -> None
 
 @pytest.mark.anyio
 async def test_after_a_restart_any_attempt_may_have_been_the_one() -> None:
-    script = {"hi": [[Fault(503), Reply("one", reasoning="1"), Reply("two", reasoning="2")], Reply("done")]}
+    script: Script = {"hi": [[Fault(503), Reply("one", reasoning="1"), Reply("two", reasoning="2")], Reply("done")]}
     for said, thought in (("one", "1"), ("two", "2")):
         async with Emulator(script) as emulator, httpx2.AsyncClient() as http:
             desk = Desk(emulator, http)

@@ -130,7 +130,7 @@ def test_the_place_of_an_unknown_role_is_named() -> None:
     assert outcome.body["error"]["message"].endswith("at line 3 column 22")
 
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "fixtures"
+RECORDINGS = Path(__file__).parents[3] / "shared" / "fixtures"
 
 
 @pytest.mark.parametrize(("folder", "contract", "least"), [("*", "generic", 150), ("deepseek", "deepseek-v4", 5)])

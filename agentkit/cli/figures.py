@@ -1,0 +1,51 @@
+"""Numbers for people's eyes: tokens, money, time."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from agentkit.core.spec import Usage
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def usage_line(usage: Usage) -> str:
+    """Return what model calls consumed, in one line."""
+    cached = f" ({_percent(usage.cached_tokens, usage.input_tokens)} cached)" if usage.input_tokens else ""
+    thinking = f" ({usage.reasoning_tokens:,} thinking)" if usage.reasoning_tokens else ""
+    return f"{usage.input_tokens:,} in{cached} · {usage.output_tokens:,} out{thinking} · {money(usage.cost)}"
+
+
+def money(cost: Decimal | None) -> str:
+    """Return USD, with as many digits as say something."""
+    if cost is None:
+        return "cost unknown"
+    if cost == 0:
+        return "$0"
+    return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}" if cost >= Decimal("0.001") else f"${cost:.6f}"
+
+
+def duration(span: timedelta) -> str:
+    """Return a time span, in the two units that matter."""
+    seconds = span.total_seconds()
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def moment(at: datetime) -> str:
+    """Return a time, in UTC as the journal keeps it."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes."""
+    return f"{count:,} bytes" if count < 10_000 else f"{count / 1000:,.0f} kB"  # noqa: PLR2004 - where digits stop to matter
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part // whole} %"

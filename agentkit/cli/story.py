@@ -1,0 +1,167 @@
+"""What a session's records tell, folded for reading: who answered, its turns, what it used.
+
+It is folded from the events alone, and more forgiving than the core's state: a session can be looked at even where
+it cannot be driven.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from agentkit import Record, Usage, events
+from agentkit.messages import text_of
+
+Said: TypeAlias = events.UserSaid
+_OUTCOMES = (
+    events.ModelResponded,
+    events.ModelRejected,
+    events.ModelInterrupted,
+    events.ModelFailed,
+    events.Compacted,
+)
+
+
+@dataclass(slots=True)
+class TurnTold:
+    """One turn. `status` is the recorded one, or open, or faulted."""
+
+    number: int
+    began: datetime
+    said: list[Said] = field(default_factory=list)
+    ended: datetime | None = None
+    status: str = "open"
+    reason: str = ""
+    text: str = ""
+    steps: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def message(self) -> str:
+        """What the person said."""
+        return "\n".join(text_of(said.parts) for said in self.said)
+
+
+@dataclass(slots=True)
+class Story:
+    """A session, told. `unreported` counts model calls whose usage nobody reported."""
+
+    uid: str = ""
+    agent: str = ""
+    bound: events.AgentBound | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+    turns: list[TurnTold] = field(default_factory=list)
+    waiting: list[Said] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    model_calls: int = 0
+    tool_calls: int = 0
+    unusable: int = 0
+    unreported: int = 0
+
+    def add(self, record: Record) -> TurnTold | None:
+        """Take the next record; return the turn that begins with it, if one does."""
+        self.first, self.last = self.first or record.at, record.at
+        begun = self._begin(record) if record.turn > len(self.turns) else None
+        self._count(record)
+        if self.turns:
+            self._follow(self.turns[-1], record)
+        if isinstance(record.event, events.UserSaid) and begun is None:
+            self._hear(record.event)
+        return begun
+
+    @property
+    def span(self) -> timedelta:
+        """The time from the first event to the last."""
+        return self.last - self.first if self.first and self.last else timedelta()
+
+    @property
+    def status(self) -> str:
+        """How the last turn stands; idle before the first."""
+        return self.turns[-1].status if self.turns else "idle"
+
+    @property
+    def open_turn(self) -> int | None:
+        """The number of the turn that has not ended."""
+        return self.turns[-1].number if self.turns and self.turns[-1].ended is None else None
+
+    def _begin(self, record: Record) -> TurnTold:
+        turn = TurnTold(record.turn, record.at)
+        if isinstance(record.event, events.UserSaid):
+            turn.said.append(record.event)
+        elif self.waiting:
+            turn.said.append(self.waiting.pop(0))
+        self.turns.append(turn)
+        return turn
+
+    def _hear(self, event: Said) -> None:
+        """A message in mid-turn: it enters the open turn, or waits for one of its own."""
+        if event.now and self.open_turn is not None:
+            self.turns[-1].said.append(event)
+        else:
+            self.waiting.append(event)
+
+    def _count(self, record: Record) -> None:
+        event = record.event
+        match event:
+            case events.SessionStarted():
+                self.uid, self.agent = event.uid, event.agent
+            case events.AgentBound():
+                self.bound, self.agent = event, event.agent
+            case events.Forked():
+                self.uid = event.uid
+            case events.ToolStarted():
+                self.tool_calls += 1
+            case _ if isinstance(event, _OUTCOMES):
+                self._outcome(event)
+            case _:
+                return
+
+    def _outcome(self, event: events.AnyEvent) -> None:
+        self.model_calls += 1
+        self.unusable += isinstance(event, events.ModelRejected | events.ModelInterrupted | events.ModelFailed)
+        usage = getattr(event, "usage", None)
+        if usage is None:
+            self.unreported += not isinstance(event, events.ModelFailed)
+            return
+        self.usage += usage
+        if self.turns:
+            self.turns[-1].usage += usage
+
+    def _follow(self, turn: TurnTold, record: Record) -> None:
+        turn.steps = max(turn.steps, record.step or 0)
+        match record.event:
+            case events.ModelResponded(message=message):
+                turn.text = message.text or turn.text
+            case events.ModelFailed(text=text):
+                turn.status, turn.reason = "faulted", text
+            case events.TurnResumed():
+                turn.status, turn.reason = "open", ""
+            case events.TurnEnded(status=status, reason=reason):
+                turn.ended, turn.status = record.at, status
+                turn.reason = reason
+            case _:
+                return
+
+
+def told(records: list[Record]) -> Story:
+    """Return the story of all records."""
+    story = Story()
+    for record in records:
+        story.add(record)
+    return story
+
+
+def changes(before: events.AgentBound, after: events.AgentBound) -> Iterator[str]:
+    """Yield what differs between two descriptions of who answers."""
+    for name in ("agent", "model", "contract_id", "version", "max_tokens"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield f"{name.removesuffix('_id')} {old} → {new}"
+    for name in ("instructions", "settings", "limits", "contract"):
+        if getattr(before, name) != getattr(after, name):
+            yield f"{name} changed"
+    old_tools, new_tools = ({tool.name: tool for tool in each.tools} for each in (before, after))
+    yield from (f"tool {name} added" for name in new_tools if name not in old_tools)
+    yield from (f"tool {name} gone" for name in old_tools if name not in new_tools)
+    yield from (f"tool {name} changed" for name in new_tools if old_tools.get(name, new_tools[name]) != new_tools[name])

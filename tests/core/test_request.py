@@ -1,0 +1,162 @@
+"""What the model sees: retention by class, the three states of reasoning, and what is bound can be unbound."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from agentkit.core import events as ev
+from agentkit.core.binding import bind, hashed, unbind
+from agentkit.core.contract import Contract
+from agentkit.core.messages import (
+    AssistantMessage,
+    File,
+    Image,
+    Message,
+    Part,
+    Producer,
+    Stored,
+    Text,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+    parts_of,
+    text_of,
+)
+from agentkit.core.request import Reach, Reader, Sending, moves_with_user, project, render, stored
+from agentkit.core.spec import Binding, BoundTool, Limits, Settings, ToolSpec
+from agentkit.core.state import Entry
+from agentkit.errors import ProtocolError
+
+CALL = (ToolCall("c", "look", "{}"),)
+
+
+def talk(*messages: Message) -> list[Entry]:
+    turn, entries = 0, []
+    for message in messages:
+        turn += isinstance(message, UserMessage)
+        entries.append(Entry(message, turn, 1))
+    return entries
+
+
+TALK = talk(
+    UserMessage((Text("one"),)),
+    AssistantMessage(None, "r1", CALL),
+    ToolMessage("c", "look", (Text("seen"),)),
+    AssistantMessage("a1", "r2"),
+    UserMessage((Text("two"),)),
+    AssistantMessage("a2", "r3"),
+    UserMessage((Text("three"),)),
+    AssistantMessage(None, "r4", CALL),
+)
+
+
+def reasonings(retention: str) -> list[str | None]:
+    contract = Contract(id="x", retention=retention)  # type: ignore[arg-type]  # parametrised
+    sendings = render(TALK, 0, Reach().over(TALK, 0), Reader(contract, "m", {}))
+    return [s.reasoning for s in sendings if isinstance(s.message, AssistantMessage)]
+
+
+@pytest.mark.parametrize(
+    ("retention", "expected"),
+    [
+        ("forbid", [None, None, None, None]),
+        ("hidden", [None, None, None, None]),
+        ("turn", [None, None, None, "r4"]),
+        ("sticky-tools", ["r1", "r2", None, "r4"]),
+        ("sticky-if-tools", ["r1", "r2", "r3", "r4"]),
+        ("all", ["r1", "r2", "r3", "r4"]),
+    ],
+)
+def test_retention(retention: str, expected: list[str | None]) -> None:
+    assert reasonings(retention) == expected
+    assert moves_with_user(Contract(id="x", retention=retention)) == (retention in {"turn", "sticky-tools"})  # type: ignore[arg-type]
+
+
+def sent(reasoning: str | None, contract: Contract, producer: Producer | None = None) -> tuple[str | None, str]:
+    sending = project(AssistantMessage("a", reasoning, producer=producer), contract, "m", retained=True)
+    return sending.reasoning, sending.decision
+
+
+def test_absent_empty_and_text_are_three_states() -> None:
+    plain = Contract(id="x")
+    assert sent(None, plain) == (None, "none")
+    assert sent("", plain) == ("", "verbatim")
+    assert sent(" r ", plain) == (" r ", "verbatim")
+
+
+def test_absent_reasoning_gets_a_placeholder_only_where_the_contract_asks() -> None:
+    asks = Contract(id="x", missing="error", placeholder="")
+    assert sent(None, asks) == ("", "placeholder")
+    assert sent(None, Contract(id="x", missing="error")) == (None, "none")
+    for_calls = asks.model_copy(update={"applies_to": "tool_call_messages"})
+    assert sent(None, for_calls) == (None, "none")
+    assert project(AssistantMessage(calls=CALL), for_calls, "m", retained=True).decision == "placeholder"
+
+
+def test_empty_reasoning_by_the_row() -> None:
+    assert sent("", Contract(id="x", empty="placeholder", placeholder=" ")) == (" ", "placeholder")
+    assert sent("", Contract(id="x", empty="placeholder")) == (None, "dropped")
+    assert sent("", Contract(id="x", empty="omit")) == (None, "dropped")
+
+
+def test_another_models_reasoning_by_the_row() -> None:
+    other = Producer("other", "y")
+    assert sent("r", Contract(id="x"), other) == ("r", "verbatim")
+    assert sent("r", Contract(id="x", on_model_switch="drop"), other) == (None, "dropped")
+    assert sent("r", Contract(id="x", on_model_switch="placeholder", placeholder="-"), other) == ("-", "placeholder")
+    assert sent("r", Contract(id="x", on_model_switch="placeholder"), other) == (None, "dropped")
+    assert sent("r", Contract(id="x", on_model_switch="drop", switch_boundary="none"), other) == ("r", "verbatim")
+    same_row = Producer("other", "x")
+    assert sent("r", Contract(id="x", on_model_switch="drop"), same_row) == ("r", "verbatim")
+    assert sent("r", Contract(id="x", on_model_switch="drop", switch_boundary="model"), same_row) == (None, "dropped")
+    assert sent("r", Contract(id="x", on_model_switch="drop"), None) == ("r", "verbatim")
+
+
+def test_what_is_dropped_says_why() -> None:
+    sending = project(AssistantMessage("a", "r"), Contract(id="x", retention="turn"), "m", retained=False)
+    assert (sending.decision, sending.why) == ("dropped", "turn: not asked for here")
+    assert project(AssistantMessage("a"), Contract(id="x"), "m", retained=False).decision == "none"
+
+
+def test_stored_contents_are_filled_in() -> None:
+    entries = talk(UserMessage((Text("a"), Stored("h", 3))))
+    assert stored(entries, 0) == ["h"]
+    assert stored(entries, 1) == []
+    reader = Reader(Contract(id="x"), "m", {"h": "big"})
+    assert render(entries, 0, Reach(), reader) == [Sending(UserMessage((Text("a"), Text("big"))))]
+    with pytest.raises(ProtocolError, match="were not fetched"):
+        render(entries, 0, Reach(), replace(reader, contents={}))
+
+
+def test_the_reach_grows_with_the_entries() -> None:
+    half = Reach().over(TALK[:4], 0)
+    assert half == Reach(0, frozenset({1}))
+    assert half.over(TALK, 4) == Reach(6, frozenset({1, 3}))
+
+
+def test_a_binding_is_recorded_and_read_back() -> None:
+    spec = ToolSpec(BoundTool("look", "d", "read", exclusive=False), "Look.", {"type": "object"})
+    binding = Binding(
+        "a", "m", "be kind \ud83d", (spec,), Settings(max_tokens=7), Contract(id="x"), Limits(cost=Decimal(1)), "0"
+    )
+    event, blobs = bind(binding, None, static=False)
+    assert [blob.shared for blob in blobs] == [False, True, True, True]
+    assert all(blob.hash == hashed(blob.data) for blob in blobs)
+    assert event.heft == len(blobs[0].data) + len(blobs[1].data)
+    assert unbind(event, {blob.hash: blob.data for blob in blobs}) == binding
+    with pytest.raises(KeyError):
+        unbind(event, {})
+
+
+def test_content_is_text_or_parts() -> None:
+    parts: tuple[Part, ...] = (Text("look: "), Image("data:x"), File("a.pdf", "data:y"))
+    assert parts_of("hi") == (Text("hi"),)
+    assert parts_of([Text("look: "), Image("data:x"), File("a.pdf", "data:y")]) == parts
+    assert text_of((*parts, Stored("h", 9))) == "look: [image][file a.pdf][9 bytes, stored]"
+    with pytest.raises(TypeError, match="not int"):
+        parts_of([3])  # type: ignore[list-item]  # what an untyped caller may do
+
+
+def test_events_know_their_format() -> None:
+    assert ev.SessionStarted("u", "a").format == ev.FORMAT == 1

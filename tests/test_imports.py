@@ -1,0 +1,45 @@
+"""`import agentkit` is cheap: it loads no service's client, and its names are looked up when they are first used."""
+
+import json
+import subprocess
+import sys
+from statistics import median
+
+SLOW = ("openai", "jsonschema", "structlog", "httpx", "httpx2", "genai_prices", "rich", "starlette", "sqlite3")
+BUDGET = 0.25  # seconds of CPU
+RUNS = 5
+
+REPORT = "import json, sys, time; print(json.dumps([time.process_time(), sorted(sys.modules)]))"
+
+
+def fresh(code: str) -> tuple[float, set[str]]:
+    """Return the CPU time in seconds and the loaded modules of a new interpreter that has run `code`."""
+    run = subprocess.run([sys.executable, "-c", f"{code}\n{REPORT}"], capture_output=True, text=True, check=True)
+    seconds, modules = json.loads(run.stdout)
+    return seconds, set(modules)
+
+
+def test_import_loads_no_service_client() -> None:
+    _, modules = fresh("import agentkit")
+    assert "agentkit" in modules
+    assert {name for name in SLOW if name in modules} == set()
+
+
+def test_the_public_names_load_neither_client_nor_validator() -> None:
+    _, modules = fresh("from agentkit import Model, Outcome, SQLiteJournal, ToolContext, tool")
+    assert {"openai", "jsonschema", "structlog"} & modules == set()
+
+
+def test_import_takes_at_most_250_ms_of_cpu() -> None:
+    def cost() -> float:
+        """Measured in turns with a bare interpreter: what else the machine does then weighs on both."""
+        bare, _ = fresh("")
+        full, _ = fresh("import agentkit")
+        return full - bare
+
+    assert median(cost() for _ in range(RUNS)) <= BUDGET
+
+
+def test_a_service_client_is_loaded_when_it_is_asked_for() -> None:
+    _, modules = fresh("import agentkit.models\nagentkit.models.openai")
+    assert "openai" in modules
