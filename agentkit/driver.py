@@ -219,6 +219,8 @@ class Driver:
         journal, session_id = self._recorder.journal, self._recorder.session_id
         while True:
             await journal.changed(session_id, _NEVER, POLL)
+            if self._flying and not self._recorder.lates and not await journal.inbox(session_id):
+                continue
             self._mail, self._has_mail = anyio.Event(), True
             self._news.send_nowait((None, ()))
             await self._mail.wait()

@@ -1,5 +1,6 @@
 """Law 1: check, then write, then believe. The one place where a session's state is assigned."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Clock:
     turn: int = 0
     worked: timedelta = timedelta()
     last: datetime | None = None
+    mark: float = 0.0  # when the last event was seen, by this process's own clock
 
     def saw(self, record: Record) -> None:
         """Count the time to this event, unless a person, or a dead process, was waited for."""
@@ -54,7 +56,7 @@ class Clock:
             self.turn, self.worked = record.turn, timedelta()
         elif self.last is not None and not isinstance(record.event, _BY_PEOPLE):
             self.worked += record.at - self.last
-        self.last = record.at
+        self.last, self.mark = record.at, time.monotonic()
         self.times[record.seq] = record.at
 
     def forget(self, state: State) -> None:
@@ -84,8 +86,8 @@ class Recorder:
         self.stale = False
         self._lock = anyio.Lock()
 
-    async def load(self) -> None:
-        """Fold what the journal has and this memory has not."""
+    async def load(self, *, show: bool = False) -> None:
+        """Fold what the journal has and this memory has not; `show` it to those who watch."""
         async with self._lock:
             if self.stale:
                 self.state, self.clock, self.stale = State(), Clock({}), False
@@ -97,6 +99,8 @@ class Recorder:
                 if not state.calls:
                     self.clock.forget(state)
                 fresh.append(record.event)
+                if show:
+                    self.publish(record)
             self.state = state
             self.kept = [event for event in self.kept if _slimmed((event,))[0][0] not in fresh]
 
@@ -177,7 +181,8 @@ class Recorder:
         bound, open_turn = self.state.bound, self.state.phase in {Phase.THINKING, Phase.ACTING}
         if bound is None or bound.limits.seconds is None or not open_turn or self.state.ending:
             return None
-        return bound.limits.seconds - self.clock.worked.total_seconds()
+        since = time.monotonic() - self.clock.mark
+        return bound.limits.seconds - self.clock.worked.total_seconds() - since
 
 
 def _given(state: State, events: Sequence[AnyEvent]) -> tuple[State, list[Placed]]:

@@ -138,14 +138,16 @@ class Session(Generic[D, O]):
         return str(said.id)
 
     async def _drive_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[O]:
+        elsewhere = False
         while True:
             async with self._driving:
-                await self._recorder.load()
+                await self._recorder.load(show=elsewhere)
                 result = done(self._recorder.state)
                 if result is None and await self._drive(said):
                     result = done(self._recorder.state) or self._resting()
             if result is not None:
                 return cast("Result[O]", result)
+            elsewhere = True
             await self._journal.changed(self.id, self._recorder.state.seq, _LOOK)
 
     async def _drive(self, said: str | None) -> bool:

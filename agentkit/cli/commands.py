@@ -151,7 +151,7 @@ _ALL = (
     Command(
         "resolve",
         "say what became of a call whose outcome is unknown",
-        "agentkit resolve 1.2.0-14-ab12cd34ef --by ann --happened '{\"receipt\": \"r-9\"}'",
+        'agentkit resolve 1.2.0-14-ab12cd34ef --by ann --happened \'{"receipt": "r-9"}\'',
         "decide:resolve",
         _DECIDING,
         choice=(

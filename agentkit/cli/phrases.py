@@ -160,7 +160,9 @@ def _resolved(event: events.CallResolved, names: Names) -> Phrase:
     why = f" ({event.why})" if event.why else ""
     who = f"reconcile of {event.by}" if event.source == "reconcile" else event.by
     style = ASK if event.kind == "unknown" else GOOD
-    return Phrase("✓", f"{_named(event.call, names)}: {_FOUND[event.kind]}, says {who}{why}", style, text_of(event.parts))
+    return Phrase(
+        "✓", f"{_named(event.call, names)}: {_FOUND[event.kind]}, says {who}{why}", style, text_of(event.parts)
+    )
 
 
 def _cancel(event: events.CancelRequested, _: Names) -> Phrase:

@@ -70,7 +70,5 @@ def emulator(words: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name not in {"uvicorn", "starlette"}:
             raise
-        raise ConfigurationError(
-            f"{error.name} is not installed: pip install 'agentkit-reasoning[server]'"
-        ) from error
+        raise ConfigurationError(f"{error.name} is not installed: pip install 'agentkit-reasoning[server]'") from error
     return int(serve(words))

@@ -7,12 +7,11 @@ it cannot be driven.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
 from agentkit import Record, Usage, events
 from agentkit.messages import text_of
 
-Said: TypeAlias = events.UserSaid
+Said = events.UserSaid
 _OUTCOMES = (
     events.ModelResponded,
     events.ModelRejected,
@@ -62,12 +61,12 @@ class Story:
     def add(self, record: Record) -> TurnTold | None:
         """Take the next record; return the turn that begins with it, if one does."""
         self.first, self.last = self.first or record.at, record.at
-        begun = self._begin(record) if record.turn > len(self.turns) else None
+        begun = self._begin(record) if record.turn > (self.turns[-1].number if self.turns else 0) else None
+        if begun is None:
+            self._hear(record.event)
         self._count(record)
         if self.turns:
             self._follow(self.turns[-1], record)
-        if isinstance(record.event, events.UserSaid) and begun is None:
-            self._hear(record.event)
         return begun
 
     @property
@@ -94,12 +93,13 @@ class Story:
         self.turns.append(turn)
         return turn
 
-    def _hear(self, event: Said) -> None:
-        """A message in mid-turn: it enters the open turn, or waits for one of its own."""
-        if event.now and self.open_turn is not None:
-            self.turns[-1].said.append(event)
-        else:
+    def _hear(self, event: events.AnyEvent) -> None:
+        """A message in mid-turn waits: for the turn's end, or with `now` for the next request."""
+        if isinstance(event, Said):
             self.waiting.append(event)
+        elif isinstance(event, events.ModelStarted) and event.attempt == 1 and self.turns:
+            self.turns[-1].said += [said for said in self.waiting if said.now]
+            self.waiting = [said for said in self.waiting if not said.now]
 
     def _count(self, record: Record) -> None:
         event = record.event

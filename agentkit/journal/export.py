@@ -126,18 +126,10 @@ class _Reading:
 
     def result(self, uid: str, session_id: str | None) -> Imported:
         if self.header is None or not self.sealed:
-            raise JournalError(
-                f"the export ends behind line {self.seal.lines}, without its last line; nothing was written"
-            )
-        known = self.header
-        return Imported(
-            session_id or known["session"],
-            uid,
-            known["agent"],
-            known["status"],
-            self.records,
-            tuple(self.blobs.values()),
-        )
+            raise JournalError(f"line {self.seal.lines + 1}: the last line is missing; nothing was written")
+        about, blobs = self.header, tuple(self.blobs.values())
+        name = about["session"] if session_id is None else session_id
+        return Imported(name, uid, about["agent"], about["status"], self.records, blobs)
 
     def _understand(self, value: Any) -> None:
         if self.header is None:

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 
 from agentkit import Agent, Model, Result, Session, SQLiteJournal, replay
 from agentkit.emulator import Emulator, Reply, Seen
@@ -65,11 +64,16 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def place(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     here = tmp_path_factory.mktemp("desk")
     books: Books = json.loads((REAL / "db.json").read_text())
     script = {opening(task, way): scripted(task, way) for task in TASKS for way in WAYS}
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(Emulator(script)) as service:
+    async with Emulator(script) as service:
         model = Model("deepseek-flash", base_url=service.base_url, contract="deepseek-v4")
         file = load(here / "shop.db", books).path
         yield Place(service, here / "journal.db", books, file, desk(model, approval=False))

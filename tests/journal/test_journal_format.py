@@ -95,7 +95,7 @@ def test_names_types_and_defaults_are_those_of_format_1() -> None:
 
 @pytest.mark.anyio
 async def test_a_session_stored_in_format_1_reads_as_it_did() -> None:
-    lines = STORED.read_bytes().splitlines(keepends=True)  # noqa: ASYNC240 - a small file of the tests
+    lines = STORED.read_bytes().splitlines(keepends=True)
     journal = MemoryJournal()
     await import_(journal, lines, uid="u")
     assert [record.event async for record in journal.read("format-1")] == every_event()
@@ -108,12 +108,12 @@ def test_no_field_has_a_name_that_the_codec_uses_itself() -> None:
 
 
 async def write() -> None:
-    DECLARED.write_text(json.dumps(declared(), indent=1) + "\n")  # noqa: ASYNC240 - as above
+    DECLARED.write_text(json.dumps(declared(), indent=1) + "\n")
     journal = MemoryJournal()
     lease = await journal.claim("format-1", uid="uid", agent="agent", owner="test")
     placed = [Placed(event, 1, 1) for event in every_event()]
     await journal.append(lease, 0, Batch(placed, blobs=[Blob(hashed(CONTENTS), CONTENTS)]))
-    STORED.write_bytes(b"".join([line async for line in export(journal, "format-1")]))  # noqa: ASYNC240 - as above
+    STORED.write_bytes(b"".join([line async for line in export(journal, "format-1")]))
 
 
 if __name__ == "__main__":

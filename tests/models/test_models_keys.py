@@ -44,6 +44,17 @@ async def test_nothing_of_the_environment_reaches_another_host(
             assert heard.headers.get("authorization") == (api_key and f"Bearer {api_key}")
 
 
+async def test_a_proxy_does_not_hear_what_goes_to_this_machine(
+    serving: Any, http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(http(WHOLE)) as proxy, serving(http(WHOLE)) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
+        monkeypatch.setenv("NO_PROXY", "")
+        model = Model("m", base_url=server.base_url, api_key="k-1")
+        await model.call(BODY, model.resolve(), None)
+        assert (len(proxy.heard), len(server.heard)) == (0, 1)
+
+
 async def test_the_rows_key_goes_to_the_rows_own_host(serving: Any, http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", " k-env\n")
     async with serving(http(WHOLE)) as server:

@@ -1,0 +1,142 @@
+"""`approve`, `deny`, `answer`, `resolve`, `cancel`: what a person decides, left in the session's inbox.
+
+No agent is needed for that: the process that drives the session checks and performs it.
+"""
+
+import argparse
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from agentkit import Outcome, Session
+from agentkit.cli.agents import nobody, opened
+from agentkit.cli.exits import Exit
+from agentkit.cli.project import hint, journal_of
+from agentkit.cli.screen import GOOD, Screen
+from agentkit.cli.sessions import driven_by
+from agentkit.cli.story import told
+from agentkit.errors import AgentkitError, ApprovalVoid, ConfigurationError, NoSuchSession
+from agentkit.events import CancelRequested
+from agentkit.inbox import body_of
+from agentkit.journal.base import Journal
+
+
+class Desk(Session[Any, str]):
+    """A session nobody drives from here: changed arguments are checked by whoever does."""
+
+    async def _check_edit(self, name: str, arguments: Mapping[str, object]) -> None:
+        """Leave it to the driver, which checks every edit against the tool it has."""
+
+
+async def approve(options: argparse.Namespace, screen: Screen) -> int:
+    """Say yes to a held call."""
+    arguments = None if options.arguments is None else _object(options.arguments)
+    async with _desk(options) as (journal, session):
+        await session.approve(options.question, by=options.by, arguments=arguments)
+        edited = " with other arguments" if arguments is not None else ""
+        await _tell(screen, options, journal, session.id, f"approved by {options.by}{edited}")
+    return Exit.OK
+
+
+async def deny(options: argparse.Namespace, screen: Screen) -> int:
+    """Say no to a held call."""
+    async with _desk(options) as (journal, session):
+        await session.deny(options.question, by=options.by, reason=options.reason)
+        await _tell(screen, options, journal, session.id, f"denied by {options.by}")
+    return Exit.OK
+
+
+async def answer(options: argparse.Namespace, screen: Screen) -> int:
+    """Answer a tool's question."""
+    async with _desk(options) as (journal, session):
+        await session.answer(options.question, options.text, by=options.by)
+        await _tell(screen, options, journal, session.id, f"answered by {options.by}")
+    return Exit.OK
+
+
+async def resolve(options: argparse.Namespace, screen: Screen) -> int:
+    """Say what became of an unknown call."""
+    outcome = _outcome(options)
+    async with _desk(options) as (journal, session):
+        await session.resolve(options.question, outcome, by=options.by)
+        await _tell(screen, options, journal, session.id, f"resolved by {options.by}: {outcome.kind.replace('_', ' ')}")
+    return Exit.OK
+
+
+async def cancel(options: argparse.Namespace, screen: Screen) -> int:
+    """End the open turn: now, with an agent; else as soon as the session is driven."""
+    async with journal_of(options) as journal:
+        if await journal.head(options.id) is None:
+            raise NoSuchSession(f"the journal holds no session {options.id!r}; `agentkit sessions` lists them")
+        turn = told([record async for record in journal.read(options.id)]).open_turn
+        if turn is None:
+            screen.line("no turn is open: there is nothing to cancel")
+            return Exit.OK
+        if options.agent is not None:
+            async with opened(options.agent, options.id) as (agent, deps):
+                await Session(agent, options.id, journal=journal, deps=deps).cancel(by=options.by)
+            screen.line(("✓ ", GOOD), f"turn {turn} is cancelled")
+            return Exit.OK
+        body = body_of(CancelRequested(turn, options.by))
+        await journal.put(options.id, "cancel", str(turn), body, options.by)
+        await _tell(screen, options, journal, options.id, f"turn {turn} is to be cancelled, says {options.by}")
+    return Exit.OK
+
+
+@asynccontextmanager
+async def _desk(options: argparse.Namespace) -> AsyncIterator[tuple[Journal, Session[Any, str]]]:
+    async with journal_of(options) as journal:
+        session_id = await _session_of(journal, options)
+        if getattr(options, "agent", None) is None:
+            yield journal, Desk(nobody(), session_id, journal=journal, deps=None)
+            return
+        async with opened(options.agent, session_id) as (agent, deps):
+            yield journal, Session(agent, session_id, journal=journal, deps=deps)
+
+
+async def _session_of(journal: Journal, options: argparse.Namespace) -> str:
+    if options.session is not None:
+        if await journal.head(options.session) is None:
+            raise NoSuchSession(f"the journal holds no session {options.session!r}; `agentkit sessions` lists them")
+        return str(options.session)
+    found = [session_id async for session_id, asked in journal.asked() if asked.id == options.question]
+    if not found:
+        raise ApprovalVoid(
+            f"{options.question}: nothing waits under this id. `agentkit pending` lists what does; where it was decided "
+            "before, --session ID tells how"
+        )
+    if len(found) > 1:
+        raise AgentkitError(f"{options.question} waits in {', '.join(found)}: say which with --session")
+    return found[0]
+
+
+async def _tell(screen: Screen, options: argparse.Namespace, journal: Journal, session_id: str, what: str) -> None:
+    screen.line(("✓ ", GOOD), what)
+    head = await journal.head(session_id)
+    driver = driven_by(head) if head else None
+    if driver:
+        screen.line(f"{driver} drives the session and takes it up now", indent=2)
+    else:
+        screen.line(f"it takes effect at the next: {hint(options, 'resume', session_id)}", indent=2)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--arguments is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ConfigurationError(f'--arguments is a JSON object, like {{"order_id": "7"}}, not {text}')
+    return value
+
+
+def _outcome(options: argparse.Namespace) -> Outcome[Any]:
+    if options.not_happened:
+        return Outcome.not_happened()
+    if options.unknown:
+        return Outcome.unknown()
+    try:
+        return Outcome.happened(json.loads(options.happened))
+    except ValueError:
+        return Outcome.happened(options.happened)
