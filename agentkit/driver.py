@@ -35,7 +35,7 @@ from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
 from agentkit.core.spec import Binding
 from agentkit.core.state import State
-from agentkit.errors import ConfigurationError, Fenced, JournalError, ModelError, ProtocolError
+from agentkit.errors import ConfigurationError, JournalError, ModelError, ProtocolError
 from agentkit.inbox import event_of
 from agentkit.journal.base import InboxRow
 from agentkit.models.base import Answered, Body, Broken, Endpoint, Piece, Reply, Unusable
@@ -172,7 +172,7 @@ class Driver:
         """Wait until something finishes, a person says something, or the turn's time is up; record it."""
         left, news = self._recorder.left(), None
         with anyio.move_on_after(math.inf if left is None else max(0.0, left)):
-            news = await self._desk.receive()
+            news = await self._next()
         if news is None:
             seconds = self._state.bound.limits.seconds if self._state.bound else None
             await self._recorder.record(LimitReached("seconds", f"limit reached: {seconds} seconds in one turn"))
@@ -182,6 +182,13 @@ class Driver:
             raise outcome
         if outcome and self._owes(command):
             await self._recorder.record(*outcome, verdicts=self._verdicts(outcome))
+
+    async def _next(self) -> News:
+        """Take the next news. What is done stays in flight until then: it is still owed, and must not start again."""
+        news = await self._desk.receive()
+        if news[0] is not None:
+            del self._flying[news[0]]
+        return news
 
     def _owes(self, command: Command | None) -> bool:
         """Tell whether an outcome still has its place: a call may have been decided meanwhile."""
@@ -203,17 +210,15 @@ class Driver:
             for command, scope in self._flying.items():
                 self._cut(command, scope)
             while self._flying or self._desk.statistics().current_buffer_used:
-                done, outcome = await self._desk.receive()
+                done, outcome = await self._next()
                 if not isinstance(outcome, Exception) and outcome and self._owes(done):
                     await self._record_last(outcome)
 
     async def _record_last(self, outcome: Outcome) -> None:
         try:
             await self._recorder.record(*outcome, then=False)
-        except Fenced:
-            await self._recorder.hand_over(outcome)
         except JournalError:
-            return  # it is in `kept`, and the error that ended the drive is on its way to the caller
+            return  # it is in `kept` or handed over, and the error that ended the drive is on its way to the caller
 
     async def _watch_inbox(self) -> None:
         journal, session_id = self._recorder.journal, self._recorder.session_id
@@ -270,7 +275,6 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - a defect: the loop raises it, after winding up
             outcome = error
         finally:
-            del self._flying[command]
             self._news.send_nowait((command, outcome))
 
     async def _perform(self, command: Command) -> Outcome:

@@ -14,6 +14,7 @@ from agentkit.core.messages import (
     ToolCall,
     ToolMessage,
     UserMessage,
+    text_of,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "ToolCall",
     "ToolMessage",
     "UserMessage",
+    "text_of",
 ]

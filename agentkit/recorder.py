@@ -12,11 +12,13 @@ from agentkit.core.binding import Blob, hashed
 from agentkit.core.commands import Verdict
 from agentkit.core.deltas import Delta
 from agentkit.core.events import (
+    AgentBound,
     AnyEvent,
     CallAnswered,
     CallApproved,
     CallDenied,
     CallResolved,
+    Forked,
     InboxRefused,
     RunStarted,
     ToolFinished,
@@ -35,7 +37,10 @@ from agentkit.questions import asked, open_calls
 
 LARGE = 64 * 1024  # bytes: a longer text is a blob of its own (DURABLE.md, Tables)
 
-_BY_PEOPLE = (UserSaid, CallApproved, CallDenied, CallAnswered, CallResolved, RunStarted, TurnResumed, InboxRefused)
+_BY_PEOPLE = (
+    *(UserSaid, CallApproved, CallDenied, CallAnswered, CallResolved, TurnResumed, InboxRefused),
+    *(RunStarted, AgentBound, Forked),  # the first facts of another process, whenever it came
+)
 
 Subscriber = Callable[[Record | Sequence[Delta]], None]
 
@@ -89,8 +94,6 @@ class Recorder:
     async def load(self, *, show: bool = False) -> None:
         """Fold what the journal has and this memory has not; `show` it to those who watch."""
         async with self._lock:
-            if self.stale:
-                self.state, self.clock, self.stale = State(), Clock({}), False
             state = self.state
             fresh: list[AnyEvent] = []
             async for record in self.journal.read(self.session_id, after=state.seq):
@@ -101,7 +104,7 @@ class Recorder:
                 fresh.append(record.event)
                 if show:
                     self.publish(record)
-            self.state = state
+            self.state, self.stale = state, False
             self.kept = [event for event in self.kept if _slimmed((event,))[0][0] not in fresh]
 
     async def record(
@@ -142,13 +145,16 @@ class Recorder:
         )
 
     async def _append(self, state: State, batch: Batch, events: Sequence[AnyEvent]) -> None:
+        if self.stale:
+            self.kept.extend(event for event in events if event not in self.kept)
+            raise AppendUncertain("nothing more was written: the session has to be loaded again first")
         if self.lease is None:
             raise Fenced("nothing was written: this process does not drive the session")
         first = self.state.seq + 1
         try:
             appended = await self.journal.append(self.lease, self.state.seq, batch)
         except Fenced:
-            self.stale = True
+            await self.hand_over(events)
             raise
         except JournalError as error:
             self.stale = isinstance(error, AppendUncertain)

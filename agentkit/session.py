@@ -45,6 +45,7 @@ D = TypeVar("D")
 O = TypeVar("O")  # noqa: E741 - the public surface's name
 
 _LOOK = 1.0  # seconds between looks at a session that another process drives
+_PAUSE = 0.05  # seconds between two looks at most: a row that nobody has taken yet is news each time
 
 
 class Session(Generic[D, O]):
@@ -129,8 +130,10 @@ class Session(Generic[D, O]):
 
     async def _leave(self, message: Content, name: str | None, *, now: bool) -> str:
         said = UserSaid(parts_of(message), message_id() if name is None else name, now=now)
-        row = await self._journal.put(self.id, "message", str(said.id), body_of(said), None)
-        before = event_of(row)
+        await self._recorder.load()
+        before = _said_before(self._recorder.state, str(said.id))
+        if before is None:
+            before = event_of(await self._journal.put(self.id, "message", str(said.id), body_of(said), None))
         if isinstance(before, UserSaid) and before.parts != said.parts:
             raise MessageIdReused(
                 f"message id {name!r} was used in session {self.id!r} with another text. A new message needs a new id."
@@ -148,7 +151,7 @@ class Session(Generic[D, O]):
             if result is not None:
                 return cast("Result[O]", result)
             elsewhere = True
-            await self._journal.changed(self.id, self._recorder.state.seq, _LOOK)
+            await self._news(self._recorder.state.seq)
 
     async def _drive(self, said: str | None) -> bool:
         """Drive until rest; False where another live process does."""
@@ -225,7 +228,11 @@ class Session(Generic[D, O]):
                 yield record
             if not follow:
                 return
-            await self._journal.changed(self.id, after, _LOOK)
+            await self._news(after)
+
+    async def _news(self, seen: int) -> None:
+        await anyio.sleep(_PAUSE)
+        await self._journal.changed(self.id, seen, _LOOK)
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
@@ -305,6 +312,14 @@ class Session(Generic[D, O]):
 
 def _id(waiting: Approval | Question | UnknownOutcome | str) -> str:
     return waiting if isinstance(waiting, str) else waiting.id
+
+
+def _said_before(state: State, name: str) -> UserSaid | None:
+    """Return the message that was taken under this id, None if none was."""
+    if name not in state.ids:
+        return None
+    taken = (*state.waiting, *state.said, *(said for turn in state.turns for said in turn.messages))
+    return next((said for said in taken if said.id == name), None)
 
 
 def _outcome_of(session_id: str, state: State, said: str) -> Result[str] | None:

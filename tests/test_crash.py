@@ -2,21 +2,21 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from agentkit import Agent, MemoryJournal, Outcome, Session, Tool, ToolContext, ToolError, tool
 from agentkit.core.contract import Contract
 from agentkit.core.loop import fold
-from agentkit.errors import AgentkitError, JournalError
-from agentkit.models import Model
-from agentkit.models.base import Answered, Body, Reply, Show
 from agentkit.core.messages import AssistantMessage, ToolCall
 from agentkit.core.spec import Usage
+from agentkit.errors import JournalError
+from agentkit.models import Model
+from agentkit.models.base import Answered, Body, Reply, Show
 from agentkit.testing import Died, FaultyJournal, ill_formed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crash]
@@ -42,7 +42,7 @@ class Positioned(Model):
         assert ill_formed(request) is None, ill_formed(request)
         position = sum(message["role"] == "assistant" for message in request["messages"])
         self.asked[position] += 1
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         calls = CALLS if position == 0 else ()
         text = None if calls else f"answer {position}"
         return Answered(AssistantMessage(text, reasoning=f"r{position}", calls=calls), "stop", Usage(10, 0, 5, 1))
@@ -60,13 +60,13 @@ class World:
             raise ToolError("the bank is closed")
         if self.behaviour == "hangs before its effect":
             await anyio.sleep(0.02)
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         self.effects[key] += 1
         if self.behaviour == "fails after its effect":
             raise RuntimeError("lost the answer")
         if self.behaviour == "hangs":
             await anyio.sleep(30)
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         return "done"
 
 
@@ -86,8 +86,7 @@ def tools(*, reconciles: bool) -> list[Tool[World, ..., Any]]:
     @tool(effect="read", timeout=0.05)
     async def look(ctx: ToolContext[World], order: str) -> str:
         """Look at an order."""
-        assert ctx.deps
-        return f"order {order}"
+        return f"order {order} for {ctx.session_id}"
 
     if reconciles:
 
@@ -173,18 +172,6 @@ async def test_killed_around_every_append(behaviour: str, fault: str, *, reconci
     assert appends > 8
     for at in range(1, appends + 1):
         await once_killed(at, fault, behaviour, reconciles=reconciles)
-
-
-async def through_trouble(session: Session[World, str], world: World, trouble: Callable[[BaseException], bool]) -> None:
-    """Go on in the same process after an error."""
-    for _ in range(4):
-        try:
-            await to_the_end(session, world)
-        except (AgentkitError, BaseExceptionGroup) as error:
-            assert trouble(error), error
-            continue
-        return
-    raise AssertionError("it never ends")
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)

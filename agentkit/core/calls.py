@@ -109,7 +109,8 @@ def _ran(state: State, call: Call, event: ToolStarted | ToolFinished | ToolUnkno
     if isinstance(event, ToolFinished):
         return _settled(call, "finished", event.parts)
     if isinstance(event, ToolUnknown):
-        return replace(call, status="unknown", question=state.seq, why=event.why, reconciled=False)
+        lost = call.lost + (call.effect == "once")
+        return replace(call, status="unknown", question=state.seq, why=event.why, reconciled=False, lost=lost)
     return _resolved(call, event)
 
 
@@ -164,7 +165,7 @@ def _resolved(call: Call, event: CallResolved) -> Call:
     if event.kind == "happened" or (event.kind == "unknown" and event.source == "person"):
         return _settled(call, "finished", event.parts)
     if event.kind == "not_happened":
-        return replace(call, cleared=True)
+        return replace(call, cleared=True, lost=0 if event.source == "person" else call.lost)
     return replace(call, reconciled=True, why=event.why or call.why)
 
 

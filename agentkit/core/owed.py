@@ -24,7 +24,7 @@ from agentkit.core.turns import reservation
 
 MAX_REJECTED = 3  # unusable answers to one request, before the turn faults
 MAX_INTERRUPTED = 3  # broken answers to one request, before the turn faults
-MAX_LOST = 3  # starts of a harmless call lost with their process, before it counts as failed
+MAX_LOST = 3  # starts of a harmless call lost with their process, or of a `once` call that provably did nothing
 
 _STRICTNESS: dict[Effect, int] = {"read": 0, "idempotent": 1, "once": 2}
 
@@ -185,8 +185,8 @@ def _of_unknown(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | 
         return _close(state, call)
     if tool is None:
         return CallClosed(call.key, "gone", words.gone(call.tool)) if once else _failed(call, words.gone(call.tool))
-    if not once and call.lost >= MAX_LOST:
-        return _failed(call, words.crashed(call.tool, call.lost))
+    if call.lost >= MAX_LOST:
+        return _failed(call, (words.broken_off if once else words.crashed)(call.tool, call.lost))
     if once and (call.digest != tool.digest or call.uid != state.uid):
         changed = "the tool has changed" if call.digest != tool.digest else "this session was copied"
         return CallHeld(call.key, "approval", tool.digest, call.arguments, f"{changed} since it was started")

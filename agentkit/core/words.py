@@ -45,3 +45,8 @@ def given_up(tool: str, by: str) -> Parts:
 def crashed(tool: str, times: int) -> Parts:
     """Tell that a harmless call was lost with its process again and again."""
     return (Text(f"Error: {tool} was started {times} times and the process died each time. Do without it."),)
+
+
+def broken_off(tool: str, times: int) -> Parts:
+    """Tell that a call broke off again and again, and that it is known each time that nothing happened."""
+    return (Text(f"Error: {tool} was started {times} times and broke off each time. Nothing happened. Do without it."),)

@@ -23,6 +23,8 @@ UPGRADES: Mapping[tuple[str, int], Upgrade] = MappingProxyType({})
 """(type, version) to the pure function that makes a body of the next version. A changed default needs one too."""
 
 _OWN_KEYS = ("v", "ignorable")
+_IN_COLUMN = {"input_tokens": "in", "cached_tokens": "cached", "output_tokens": "out", "reasoning_tokens": "reasoning"}
+_IN_EVENT = {short: name for name, short in _IN_COLUMN.items()}
 
 
 class Stored(NamedTuple):
@@ -88,14 +90,19 @@ class Codec:
         """Return an event as a row holds it. Raises: JournalError: a value in it cannot be stored."""
         name, body = self.pack(event)
         usage = body.pop("usage", None)
-        return Stored(name, dumps(body), None if usage is None else dumps(usage))
+        return Stored(name, dumps(body), None if usage is None else dumps(_renamed(usage, _IN_COLUMN)))
 
     def decode(self, stored: Stored) -> AnyEvent | None:
         """Return the event of a row. Raises: as `unpack`, and JournalError for bytes that are not JSON."""
         body = decode_json(stored.body)
         if stored.usage is not None and isinstance(body, dict):
-            body["usage"] = decode_json(stored.usage)
+            body["usage"] = _renamed(decode_json(stored.usage), _IN_EVENT)
         return self.unpack(stored.type, body)
+
+
+def _renamed(usage: Any, names: Mapping[str, str]) -> Any:
+    """Return usage with the keys of the column, or of the event: the long ones are 2 % of a conversation."""
+    return {names.get(key, key): value for key, value in usage.items()} if isinstance(usage, dict) else usage
 
 
 @cache

@@ -1,8 +1,9 @@
 """From a type hint to the two functions that turn its values into JSON and back.
 
 It knows the types that events are made of and no others: `str int bool float Decimal None`, `Literal`,
-`tuple[X, ...]`, `X | None`, `Mapping[str, Json]`, frozen dataclasses, contract rows, and unions of dataclasses, which
-say what they are under `"is"`. Fields at their default are left out, so **a default is part of the stored format**.
+`tuple[X, ...]`, `X | None`, `Mapping[str, Json]`, frozen dataclasses, contract rows, and unions of dataclasses. These
+say what they are under `"is"`; only `Text`, the most frequent by far, is its plain text. Fields at their default are
+left out, so **a default is part of the stored format**.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from agentkit.core.contract import Row
+from agentkit.core.messages import Text
 from agentkit.errors import JournalError
 from agentkit.journal.jsonbytes import plain
 
@@ -131,16 +133,20 @@ def _union(hints: tuple[Any, ...]) -> Shape:
 def _tagged(hints: list[Any]) -> Shape:
     if not all(isinstance(kind, type) and dataclasses.is_dataclass(kind) for kind in hints):
         raise TypeError(f"the codec stores unions of dataclasses only, not {hints}")
-    names: dict[type, str] = {kind: kind.__name__.lower() for kind in hints}
+    names: dict[type, str] = {kind: kind.__name__.lower() for kind in hints if kind is not Text}
     kinds = {name: shape_of(kind) for kind, name in names.items()}
 
-    def pack(value: Any) -> dict[str, Any]:
+    def pack(value: Any) -> Any:
+        if isinstance(value, Text) and Text in hints:
+            return _at("text", _SCALARS[str].pack, value.text)
         name = names.get(type(value))
         if name is None:
             raise Misfit(f"one of {sorted(kinds)} is wanted, not {type(value).__name__}")
         return {TAG: name, **kinds[name].pack(value)}
 
     def unpack(stored: Any) -> Any:
+        if isinstance(stored, str) and Text in hints:
+            return Text(stored)
         body = dict(stored) if isinstance(stored, dict) else {}
         name = body.pop(TAG, None)
         if name not in kinds:

@@ -12,7 +12,7 @@ from agentkit.core.spec import Effect
 from agentkit.errors import ConfigurationError
 from agentkit.tools.context import ToolContext
 from agentkit.tools.schema import Inputs, inputs_of, parameters_of
-from agentkit.tools.tool import Declared, Tool
+from agentkit.tools.tool import Declared, NeedsApproval, Tool
 
 D = TypeVar("D", default=object)
 P = ParamSpec("P", default=...)
@@ -92,27 +92,32 @@ def tool(
         raise TypeError(f"a tool has to declare its effect: {_HOW}.")
     if effect not in get_args(Effect):
         raise ConfigurationError(f"effect={effect!r} is not known: {_HOW}.")
-    _check_approval(needs_approval)
+    rule = _rule(needs_approval)
     _check_classes(no_effect)
-    if timeout is not None and not (timeout > 0 and math.isfinite(timeout)):
-        raise ConfigurationError(f"timeout={timeout!r}: give a number of seconds above 0, or None for no time-out.")
+    _check_timeout(timeout)
     alone = effect == "once" if exclusive is None else exclusive
 
     def declare(function: Callable[..., Any], inputs: Inputs) -> Declared:
-        if not isinstance(needs_approval, bool):
-            _check_rule(needs_approval, inputs)  # type: ignore[arg-type]  # "defer" was refused above
-        return Declared(_name(function, name), effect, needs_approval, alone, no_effect, timeout)  # type: ignore[arg-type]
+        if not isinstance(rule, bool):
+            _check_rule(rule, inputs)
+        return Declared(_name(function, name), effect, rule, alone, no_effect, timeout)
 
     return _Decorator(declare)
 
 
-def _check_approval(value: object) -> None:
+def _rule(value: str | NeedsApproval) -> NeedsApproval:
     if value == "defer":
         raise ConfigurationError('needs_approval="defer" is not available yet: use True, or a function.')
-    if not isinstance(value, bool) and not callable(value):
+    if isinstance(value, str) or (not callable(value) and not isinstance(value, bool)):
         raise ConfigurationError(f"needs_approval={value!r}: use True, False, or a function that returns one of them.")
     if inspect.iscoroutinefunction(value):
         raise ConfigurationError("needs_approval must be a plain function: it is asked between two writes. Drop async.")
+    return value
+
+
+def _check_timeout(seconds: float | None) -> None:
+    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+        raise ConfigurationError(f"timeout={seconds!r}: give a number of seconds above 0, or None for no time-out.")
 
 
 def _check_classes(classes: Sequence[type[Exception]]) -> None:

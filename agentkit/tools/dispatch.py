@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter
 
@@ -20,6 +21,9 @@ from agentkit.tools.results import failed, parts_for
 from agentkit.tools.running import Attempt, lives
 from agentkit.tools.tool import Tool
 from agentkit.tools.validate import Schema
+
+# Compiling costs milliseconds, and a server makes a Dispatch per session: once per tool is enough.
+_schemas: WeakKeyDictionary[Tool[Any, ..., Any], Schema] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Dispatch:
 
     def __init__(self, tools: Sequence[Tool[Any, ..., Any]], *, concurrency: int = 16) -> None:
         self._tools = _by_name(tools)
-        self._schemas = {name: Schema(name, each.inputs.schema) for name, each in self._tools.items()}
+        self._schemas = {name: _compiled(each) for name, each in self._tools.items()}
         self._limiter = CapacityLimiter(concurrency)
         self.specs: tuple[ToolSpec, ...] = tuple(each.spec for each in self._tools.values())
 
@@ -138,6 +142,12 @@ class Dispatch:
         given = read(arguments)
         self._schemas[tool.name].check(given)
         return given, tool.inputs.convert(given)
+
+
+def _compiled(tool: Tool[Any, ..., Any]) -> Schema:
+    if tool not in _schemas:
+        _schemas[tool] = Schema(tool.name, tool.inputs.schema)
+    return _schemas[tool]
 
 
 def _with_context(tool: Tool[Any, ..., Any], values: dict[str, Any], job: Job) -> dict[str, Any]:

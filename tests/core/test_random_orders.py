@@ -1,5 +1,6 @@
 """Any order of facts: the transcript is well-formed, nothing is stuck, and a journal may stop anywhere."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ TOOLS = (
 BOUND = ev.AgentBound("a", "m", "generic", "0", "i", "s", "t", "c", TOOLS, Limits(steps=4, tool_calls=6))
 SENT = ev.Sent(0, ("x",), "d")
 DONE = (Text("done"),)
+KINDS: st.SearchStrategy[Any] = st.sampled_from(["happened", "not_happened", "unknown"])
 MANY = 400  # facts after which a session with willing people must rest
 
 
@@ -57,7 +59,7 @@ def answers(draw: st.DrawFn) -> AssistantMessage:
 class World:
     """Performs commands as hypothesis draws, and lets people and processes interfere."""
 
-    draw: st.DrawFn
+    draw: Callable[[Any], Any]
     state: State
     facts: list[Any]
 
@@ -76,8 +78,7 @@ class World:
             case RunTool(call=key):
                 self.run(key)
             case Reconcile(call=key, question=number):
-                kind = self.draw(st.sampled_from(["happened", "not_happened", "unknown"]))
-                self.record(ev.CallResolved(key, number, kind, "reconcile", "tool", DONE))
+                self.record(ev.CallResolved(key, number, self.draw(KINDS), "reconcile", "tool", DONE))
 
     def answer(self) -> None:
         match self.draw(st.sampled_from(["ok", "ok", "ok", "ok", "rejected", "broken", "failed"])):
@@ -123,11 +124,9 @@ class World:
             case "suspended":
                 self.record(ev.CallAnswered(call.key, number, "ann", DONE))
             case _:
-                kind = self.draw(st.sampled_from(["happened", "not_happened", "unknown"]))
-                self.record(ev.CallResolved(call.key, number, kind, "person", "ann", DONE))
+                self.record(ev.CallResolved(call.key, number, self.draw(KINDS), "person", "ann", DONE))
 
     def intrude(self) -> None:
-        tools = TOOLS
         match self.draw(st.sampled_from(["crash", "say", "now", "cancel", "rebind", "limit", "resume", "fork"])):
             case "crash":
                 self.record(ev.RunStarted("p2"))
@@ -146,8 +145,8 @@ class World:
             case _:
                 gone = self.draw(st.sampled_from(["", "pay", "look", "send"]))
                 changed = self.draw(st.sampled_from(["", "pay", "put"]))
-                tools = tuple(replace(t, digest=t.digest + "x") if t.name == changed else t for t in TOOLS)
-                self.attempt(replace(BOUND, tools=tuple(t for t in tools if t.name != gone)))
+                today = [replace(t, digest=t.digest + "x") if t.name == changed else t for t in TOOLS]
+                self.attempt(replace(BOUND, tools=tuple(t for t in today if t.name != gone)))
 
     def attempt(self, fact: Any) -> None:
         before = self.state

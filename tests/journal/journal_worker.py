@@ -4,12 +4,13 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 
 import anyio
 
 from agentkit.core.events import UserSaid
 from agentkit.core.messages import Text
-from agentkit.errors import AgentkitError
+from agentkit.errors import AgentkitError, JournalError
 from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Batch, Lease, Placed
 
@@ -68,6 +69,24 @@ async def outgrow(journal: SQLiteJournal) -> None:
         head = await journal.head("s")
         say("last_seq", head and head.last_seq)
         await journal.append(lease, 1, batch("after"))
+
+
+async def fill(journal: SQLiteJournal) -> None:
+    """Append until the disk is full, make room, go on."""
+    ballast = Path(sys.argv[1]).with_name("ballast")
+    ballast.write_bytes(b"x" * 200_000)
+    lease = await claim(journal)
+    written = 0
+    try:
+        while True:
+            await journal.append(lease, written, batch("x" * 40_000))
+            written += 1
+    except JournalError as error:
+        say(type(error).__name__, error)
+    ballast.unlink()
+    say(written, len([record async for record in journal.read("s")]))
+    await journal.append(lease, written, batch("after"))
+    say("appended")
 
 
 async def fork(journal: SQLiteJournal) -> None:

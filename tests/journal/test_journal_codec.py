@@ -141,7 +141,7 @@ def test_bytes_no_journal_writes_are_refused(data: bytes) -> None:
 
 def test_defaults_are_not_stored_and_absent_is_not_empty() -> None:
     body = codec().encode(UserSaid((Text(""),))).body
-    assert body == b'{"parts":[{"is":"text","text":""}]}'
+    assert body == b'{"parts":[""]}'
     for reasoning in (None, "", "why"):
         message = AssistantMessage(text="hi", reasoning=reasoning)
         event = ModelResponded(message, Sent(0, (), "d"), Usage(cost=None))
@@ -154,8 +154,12 @@ def test_usage_stands_beside_the_body() -> None:
     event = ModelResponded(AssistantMessage(text="hi"), Sent(0, (), "d"), Usage(1, 2, 3, 4, Decimal("0.50")))
     stored = codec().encode(event)
     assert b"usage" not in stored.body
-    assert stored.usage == b'{"input_tokens":1,"cached_tokens":2,"output_tokens":3,"reasoning_tokens":4,"cost":"0.50"}'
+    assert stored.usage == b'{"in":1,"cached":2,"out":3,"reasoning":4,"cost":"0.50"}'
     assert codec().decode(stored) == event
+    with pytest.raises(JournalError, match="usage: an object"):
+        codec().decode(stored._replace(usage=b"5"))
+    with pytest.raises(JournalError, match="usage: Usage has no field tokens"):
+        codec().decode(stored._replace(usage=b'{"tokens":5}'))
 
 
 @pytest.mark.parametrize(
@@ -165,9 +169,10 @@ def test_usage_stands_beside_the_body() -> None:
         ("UserSaid", b"{}", "lacks parts"),
         ("UserSaid", b"[]", "not a JSON object"),
         ("UserSaid", b'{"parts":{}}', "UserSaid.parts: a list"),
-        ("UserSaid", b'{"parts":[{"is":"text","text":"a"},{"is":"text"}]}', r"UserSaid.parts\[1\]: Text lacks text"),
+        ("UserSaid", b'{"parts":["a",{"is":"image"}]}', r"UserSaid.parts\[1\]: Image lacks url"),
+        ("UserSaid", b'{"parts":[{"is":"text","text":"a"}]}', r"parts\[0\]: one of .* not 'text'"),
         ("UserSaid", b'{"parts":[{"is":"movie"}]}', r"parts\[0\]: one of .* not 'movie'"),
-        ("UserSaid", b'{"parts":["a"]}', r"parts\[0\]: one of"),
+        ("UserSaid", b'{"parts":[5]}', r"parts\[0\]: one of"),
         ("UserSaid", b'{"parts":[],"id":5}', "UserSaid.id: text is wanted, not int"),
         ("UserSaid", b'{"parts":[],"now":1}', "UserSaid.now: true or false"),
         ("ModelStarted", b'{"attempt":true}', "attempt: a whole number is wanted, not bool"),
@@ -189,6 +194,7 @@ def test_a_body_of_another_shape_is_refused_by_the_name_of_its_place(name: str, 
     ("event", "words"),
     [
         (UserSaid("hello"), "UserSaid.parts: a tuple"),  # type: ignore[arg-type]
+        (UserSaid((Text(5),)), r"parts\[0\].text: text is wanted"),  # type: ignore[arg-type]
         (UserSaid((5,)), r"parts\[0\]: one of"),  # type: ignore[arg-type]
         (UserSaid((), id=b"x"), "id: text is wanted"),  # type: ignore[arg-type]
         (responded([1]), r"message.calls\[0\].extras: a mapping"),  # type: ignore[arg-type]
@@ -240,10 +246,10 @@ def test_older_bodies_go_through_every_upgrade() -> None:
         SessionStarted | UserSaid,
         {
             ("UserSaid", 1): lambda body: {"words": [body["text"]]},
-            ("UserSaid", 2): lambda body: {"parts": [{"is": "text", "text": word} for word in body["words"]]},
+            ("UserSaid", 2): lambda body: {"parts": [*body["words"], "!"]},
         },
     )
-    for body in (b'{"text":"hi"}', b'{"words":["hi"],"v":2}', b'{"parts":[{"is":"text","text":"hi"}],"v":3}'):
-        assert later.decode(Stored("UserSaid", body)) == UserSaid((Text("hi"),))
-    assert later.encode(UserSaid((Text("hi"),))).body == b'{"parts":[{"is":"text","text":"hi"}],"v":3}'
+    for body in (b'{"text":"hi"}', b'{"words":["hi"],"v":2}', b'{"parts":["hi","!"],"v":3}'):
+        assert later.decode(Stored("UserSaid", body)) == UserSaid((Text("hi"), Text("!")))
+    assert later.encode(UserSaid((Text("hi"),))).body == b'{"parts":["hi"],"v":3}'
     assert later.encode(SessionStarted("u", "a")).body == b'{"uid":"u","agent":"a"}'

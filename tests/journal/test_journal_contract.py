@@ -6,6 +6,7 @@ from decimal import Decimal
 import anyio
 import pytest
 
+import agentkit.journal
 from agentkit.core.binding import Blob, hashed
 from agentkit.core.events import AnyEvent, ModelStarted, SessionStarted, ToolFinished, TurnEnded, UserSaid
 from agentkit.core.messages import Text
@@ -388,3 +389,11 @@ async def test_a_session_from_elsewhere_is_taken_whole_or_not_at_all(journal: Jo
 async def test_every_method_of_the_inbox_is_empty_for_nobody(journal: Journal) -> None:
     assert list(await journal.inbox("nobody")) == []
     assert [asked async for asked in journal.asked("nobody")] == []
+
+
+def test_the_folder_s_names_are_loaded_when_they_are_asked_for() -> None:
+    assert {name: getattr(agentkit.journal, name).__name__ for name in agentkit.journal.__all__} == {
+        name: name for name in ("Journal", "MemoryJournal", "SQLiteJournal")
+    }
+    with pytest.raises(AttributeError, match="PaperJournal"):
+        _ = agentkit.journal.PaperJournal

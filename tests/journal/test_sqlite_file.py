@@ -1,6 +1,5 @@
 """What is true of the file: who may read it, what is refused, what a full disk does, how large it gets."""
 
-import json
 import logging
 import os
 import shutil
@@ -14,9 +13,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from agentkit.core.events import AnyEvent, ModelResponded, ModelStarted, Sent, ToolFinished, ToolStarted, UserSaid
-from agentkit.core.messages import AssistantMessage, Text, ToolCall
-from agentkit.core.spec import Usage
+from agentkit.core.events import UserSaid
+from agentkit.core.messages import Text
 from agentkit.errors import Fenced, ForeignJournal, JournalError, SessionBusy
 from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Batch, Lease, Placed
@@ -222,6 +220,19 @@ def test_without_wal_there_is_no_journal() -> None:
     db.close()
 
 
+async def test_opening_waits_for_those_who_read_a_file_that_is_not_wal_yet(tmp_path: Path) -> None:
+    await open_and_close(tmp_path / "j.db")
+    reader = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+    assert reader.execute("pragma journal_mode = delete").fetchone() == ("delete",)
+    reader.execute("begin")
+    reader.execute("select * from session").fetchall()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(open_and_close, tmp_path / "j.db")
+        await anyio.sleep(0.3)
+        reader.execute("commit")
+    reader.close()
+
+
 async def test_the_start_of_a_once_tool_is_committed_in_full_and_the_rest_is_not(tmp_path: Path) -> None:
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         lease = await claim(journal)
@@ -362,37 +373,3 @@ def test_every_error_of_sqlite_has_words() -> None:
         db.execute("select x from nowhere")
     db.close()
     assert str(explained(failed.value, "x.db")) == "x.db: SQLite failed (no such table: nowhere)"
-
-
-async def test_the_file_is_at_most_half_as_large_again_as_the_conversation(tmp_path: Path) -> None:
-    """200 steps of two calls and 4 kB each, as in DURABLE.md, with the hashes that a real run records."""
-    spoken = 0
-    async with SQLiteJournal(tmp_path / "j.db") as journal:
-        lease = await claim(journal, "0123456789abcdef0123456789abcdef")
-        for step in range(200):
-            thought, asked, found = f"{step} why " * 150, f'{{"order":"#W{step:07}"}}', f"{step} fact " * 150
-            calls = tuple(ToolCall(f"call_{step:024}_{n}", "get_order_details", asked) for n in range(2))
-            message = AssistantMessage(reasoning=thought, calls=calls, carrier="reasoning_content")
-            sent = Sent(3 * step, ("0123456789abcdef" * 2,) * 3, "0123456789abcdef" * 2)
-            events: list[AnyEvent] = [
-                ModelResponded(message, sent, Usage(1000 * step, 900 * step, 300, 200), "tool_calls"),
-                *(ToolStarted(f"1.{step}.{n}", "read", sent.digest, sent.digest) for n in range(2)),
-                *(ToolFinished(f"1.{step}.{n}", (Text(found),)) for n in range(2)),
-                ModelStarted(1, 5000),
-            ]
-            await journal.append(lease, 6 * step, Batch([Placed(event, 1, step) for event in events]))
-            spoken += len(on_the_wire(message)) + sum(len(on_the_wire(call, found)) for call in calls)
-    size = (tmp_path / "j.db").stat().st_size
-    assert 700_000 < spoken < 900_000
-    assert size <= 1.5 * spoken, f"{size / spoken:.2f}"
-
-
-def on_the_wire(said_or_asked: AssistantMessage | ToolCall, result: str = "") -> str:
-    if isinstance(said_or_asked, ToolCall):
-        return json.dumps({"role": "tool", "tool_call_id": said_or_asked.id, "content": result}, separators=(",", ":"))
-    calls = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-        for call in said_or_asked.calls
-    ]
-    message = {"role": "assistant", "content": "", "reasoning_content": said_or_asked.reasoning, "tool_calls": calls}
-    return json.dumps(message, separators=(",", ":"))

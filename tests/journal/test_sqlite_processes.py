@@ -1,5 +1,6 @@
 """Several processes, one file: who may write, and what becomes of those who die, freeze or block."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -166,6 +167,22 @@ async def test_a_write_that_fails_at_commit_is_uncertain_until_loaded_again(
     assert said_of_it[0] == "last_seq 1"
     assert said_of_it[1].startswith("AppendUncertain")
     assert await texts(journal) == ["before", "after"]
+
+
+def test_a_full_disk_writes_nothing_and_room_is_all_it_needs(tmp_path: Path) -> None:
+    """A disk of one megabyte, mounted where only this test's process can see it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    small = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=1m none "$0" && exec "$@"', str(disk)]
+    if not shutil.which("unshare") or subprocess.run([*small, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount a disk of their own")
+    command = [*small, sys.executable, str(WORKER), str(disk / "j.db"), "15", "fill"]
+    said_of_it = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said_of_it[0].startswith("JournalError append to session 's': nothing was written")
+    assert "disk is full" in said_of_it[0]
+    written, read = said_of_it[1].split()
+    assert int(written) == int(read) > 5
+    assert said_of_it[2] == "appended"
 
 
 async def test_a_journal_does_not_survive_a_fork(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""What the session tests share: a till that counts what was done, tools that act on it, a model that answers by position.
+"""What the session tests share: a till that counts what was done, tools that act on it, a model that plays turns.
 
 The model finds its place by the number of answers a request holds, so a program that was killed and started again
 just goes on; and it judges every request it sees.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import anyio
+import anyio.lowlevel
 
 from agentkit import Agent, Journal, Limits, Outcome, Session, SQLiteJournal, Tool, ToolContext, Usage, tool
 from agentkit.core.contract import Contract
@@ -55,7 +55,7 @@ class Played(Model):
         position = sum(message["role"] == "assistant" for message in request["messages"])
         attempt = self.asked[position]
         self.asked[position] += 1
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         turn = self.turns[position] if position < len(self.turns) else f"answer {position}"
         if isinstance(turn, list):
             turn = turn[min(attempt, len(turn) - 1)]

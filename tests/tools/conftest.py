@@ -1,7 +1,8 @@
 """What the tests of the tools share: jobs as the driver makes them."""
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -29,3 +30,11 @@ def make_job(request: pytest.FixtureRequest) -> MakeJob:
         return Job(**(fields | other))
 
     return make
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """A door threads wait behind; opened at the end, so that none outlives its test."""
+    event = threading.Event()
+    yield event
+    event.set()

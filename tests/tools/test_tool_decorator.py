@@ -107,6 +107,7 @@ def test_the_spec_says_whether_there_is_a_reconcile() -> None:
         ({"no_effect": (KeyboardInterrupt,)}, "tuple of exception classes"),
         ({"timeout": 0}, "seconds above 0"),
         ({"timeout": float("nan")}, "seconds above 0"),
+        ({"timeout": float("inf")}, "seconds above 0"),
         ({"name": "find order"}, "1 to 64 letters"),
         ({"name": ""}, "1 to 64 letters"),
         ({"name": "x" * 65}, "1 to 64 letters"),

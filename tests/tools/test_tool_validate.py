@@ -2,6 +2,8 @@
 
 import enum
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -143,8 +145,24 @@ def test_a_pattern_python_cannot_read_is_told_when_the_agent_is_made() -> None:
 
 
 def test_nothing_is_fetched() -> None:
-    with pytest.raises(ConfigurationError, match="refers to"):
-        Schema("far", {"$ref": "http://127.0.0.1:9/schema.json"}).check({})
+    asked: list[str] = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Service) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with pytest.raises(ConfigurationError, match="nothing is fetched"):
+            Schema("far", {"$ref": f"http://127.0.0.1:{server.server_port}/schema.json"}).check({})
+        server.shutdown()
+        thread.join()
+    assert asked == []
 
 
 VALUES: st.SearchStrategy[Any] = (
