@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from agentkit.core.binding import Blob
+from agentkit.core.binding import Blob, unstamped
 from agentkit.core.commands import CallModel, CheckCall, Command, Reconcile, Refuse, RunTool, Verdict
 from agentkit.core.deltas import Delta
 from agentkit.core.events import (
@@ -34,14 +34,14 @@ from agentkit.core.events import (
 from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
 from agentkit.core.spec import Binding
-from agentkit.core.state import State
+from agentkit.core.state import Phase, State
 from agentkit.errors import ConfigurationError, JournalError, ModelError, ProtocolError
 from agentkit.inbox import event_of
 from agentkit.journal.base import InboxRow
 from agentkit.models.base import Answered, Body, Broken, Endpoint, Piece, Reply, Unusable
 from agentkit.prefix import Prefix
 from agentkit.questions import key_of
-from agentkit.recorder import Recorder
+from agentkit.recorder import Recorder, lates
 from agentkit.tools.dispatch import Dispatch, Job
 
 GRACE = 2.0  # seconds a cut-off `once` call is given to end by itself
@@ -127,7 +127,8 @@ class Driver:
         for event in list(self._recorder.kept):
             await self._record_kept(event)
         state, today = self._state, self._means.bound
-        if state.flight or any(call.status in {"started", "unknown"} for call in state.calls):
+        tried = state.phase is Phase.THINKING and state.interrupted  # perhaps by a caller who left: counted from anew
+        if state.flight or tried or any(call.status in {"started", "unknown"} for call in state.calls):
             await self._recorder.record(RunStarted(self._means.process), then=False)
         if state.bound is None or replace(today, prices=None) != replace(state.bound, prices=None):
             await self._recorder.record(today, blobs=self._means.blobs, then=False)
@@ -224,7 +225,7 @@ class Driver:
         journal, session_id = self._recorder.journal, self._recorder.session_id
         while True:
             await journal.changed(session_id, _NEVER, POLL)
-            if self._flying and not self._recorder.lates and not await journal.inbox(session_id):
+            if self._flying and self._state.uid not in lates and not await journal.inbox(session_id):
                 continue
             self._mail, self._has_mail = anyio.Event(), True
             self._news.send_nowait((None, ()))
@@ -234,8 +235,8 @@ class Driver:
         """Turn what others left into facts, or into the fact that it was refused; tell whether there was any."""
         self._has_mail = False
         seq = self._state.seq
-        while self._recorder.lates:
-            await self._take_late(self._recorder.lates.popleft())
+        while (event := lates.take(self._state.uid)) is not None:
+            await self._take_late(event)
         for row in await self._recorder.journal.inbox(self._recorder.session_id):
             await self._take(row)
         self._mail.set()
@@ -330,7 +331,7 @@ class Driver:
         sent = self._prefix.sent(self._state)
         match reply:
             case Answered(message, finish, usage, prices, notes):
-                return ModelResponded(message, sent, usage, finish, prices, notes)
+                return unstamped(ModelResponded(message, sent, usage, finish, prices, notes), self._means.bound)
             case Unusable(kind, why, message, finish, usage, prices):
                 return ModelRejected(kind, why, message, sent, usage, finish, prices)
             case Broken(why, text, reasoning, usage):
@@ -347,13 +348,15 @@ class Driver:
         return key_of(known, self._state.uid) if known else f"{self._state.uid}/{call}"
 
     def _job(self, command: RunTool | Reconcile, *, edited: bool = False) -> Job:
+        uid = self._state.uid
+
         def progress(text: str) -> None:
             state = self._state
             self._recorder.publish([Delta("progress", text, f"{state.turn}.{state.step}", state.attempt)])
 
         def late(event: ToolFinished | ToolUnknown) -> None:
             if isinstance(event, ToolFinished):
-                self._recorder.lates.append(event)
+                lates.put(uid, event)
 
         return Job(
             call=command.call,

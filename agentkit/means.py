@@ -41,6 +41,6 @@ async def means_for(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> 
             f"limits: cost={agent.limits.cost} USD cannot be kept, no price is known for {endpoint.name!r}. "
             "Limit tokens or steps instead."
         )
-    event, blobs = bind(binding, prices, static=isinstance(agent.instructions, str))
+    event, blobs = bind(binding, endpoint.host, prices, static=isinstance(agent.instructions, str))
     prefix = Prefix(endpoint.head, endpoint.encode)
     return Means(endpoint, agent.dispatch, deps, binding, event, blobs, prefix, process_name())

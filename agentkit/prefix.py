@@ -4,6 +4,7 @@ Fragment 0 is everything but the messages, the others are one message each. What
 before it is found by their hashes, so the journal holds only the hashes of what was new (law 2).
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
@@ -31,8 +32,7 @@ class Prefix:
         self._reach = Reach()
         self._lead = 1  # fragments before the first entry's
         self.fragments: list[bytes] = []
-        self.hashes: list[str] = []
-        self._digests: list[str] = []
+        self.hashes: list[str] = []  # chained: each covers all fragments up to its own
         self._decisions: dict[int, str] = {}  # by fragment
         self._agreed = 0  # leading fragments known to be those of `_before`
         self._before: Log[str] = Log()  # the last recorded request, by hashes
@@ -66,12 +66,12 @@ class Prefix:
         self._agreed, self._before = kept, before
         fresh = range(kept, len(self.hashes))
         decisions = tuple(self._decisions[at] for at in fresh if at in self._decisions)
-        return Sent(kept, tuple(self.hashes[kept:]), self.digest, decisions)
+        return Sent(kept, tuple(self.hashes[kept:]), decisions)
 
     @property
     def digest(self) -> str:
         """The digest over all fragments."""
-        return self._digests[-1]
+        return self.hashes[-1]
 
     def _opening(self, binding: Binding) -> list[bytes]:
         system = [self._encode(Sending(Instructions(binding.instructions)), binding.contract)]
@@ -87,23 +87,16 @@ class Prefix:
         return known
 
     def _replace(self, at: int, fragments: list[bytes]) -> None:
-        for kept in (self.fragments, self.hashes, self._digests):
+        for kept in (self.fragments, self.hashes):
             del kept[at:]
         self._agreed = min(self._agreed, at)
         if self._decisions and at <= next(reversed(self._decisions)):
             self._decisions = {known: why for known, why in self._decisions.items() if known < at}
         for fragment in fragments:
-            digest = chained(self._digests[-1] if self._digests else "", fragment)
+            self.hashes.append(chained(self.hashes[-1] if self.hashes else "", fragment))
             self.fragments.append(fragment)
-            self.hashes.append(name(fragment))
-            self._digests.append(digest)
-
-
-def name(fragment: bytes) -> str:
-    """Return a fragment's hash: BLAKE2b, 96 bit, 24 hexadecimal digits."""
-    return blake2b(fragment, digest_size=12).hexdigest()
 
 
 def chained(before: str, fragment: bytes) -> str:
-    """Return the digest over all fragments up to this one."""
-    return blake2b(before.encode() + fragment, digest_size=12).hexdigest()
+    """Return the hash of a fragment and all before it: BLAKE2b, 96 bit, in 16 URL-safe characters."""
+    return urlsafe_b64encode(blake2b(before.encode() + fragment, digest_size=12).digest()).decode()

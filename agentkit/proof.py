@@ -82,7 +82,8 @@ class _Replayer:
             return f"request {step} was recorded before any binding"
         self._requests += 1
         await self._update(self._then, state, self._recorded)
-        if self._then.sent(state).digest != sent.digest:
+        now = self._then.sent(state)
+        if (now.kept, now.hashes) != (sent.kept, sent.hashes):
             return _encoded_otherwise(self._then.hashes, [*state.sent[: sent.kept], *sent.hashes], step)
         await self._update(self._today, state, self._now)
         if self._today.digest == self._then.digest:

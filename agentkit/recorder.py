@@ -1,10 +1,10 @@
 """Law 1: check, then write, then believe. The one place where a session's state is assigned."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 
 import anyio
 
@@ -70,13 +70,43 @@ class Clock:
         self.times = {number: at for number, at in self.times.items() if number in named}
 
 
+class Lates:
+    """Outcomes of calls that were given up as unknown and ended after all, until somebody records them.
+
+    They belong to the process: a thread may outlive the `Session` it ran for, and the next one records what it did.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: dict[str, list[ToolFinished]] = {}  # by the session's uid
+
+    def put(self, uid: str, event: ToolFinished) -> None:
+        """Leave an outcome, from any thread."""
+        with self._lock:
+            self._waiting.setdefault(uid, []).append(event)
+
+    def take(self, uid: str) -> ToolFinished | None:
+        """Return the oldest outcome, None if there is none."""
+        with self._lock:
+            waiting = self._waiting.get(uid, [])
+            event = waiting.pop(0) if waiting else None
+            if not waiting:
+                self._waiting.pop(uid, None)
+            return event
+
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._waiting
+
+
+lates = Lates()
+
+
 class Recorder:
     """A session in memory, exactly as it is in the journal.
 
     Attributes:
         state: what follows from everything recorded. clock: when.
         kept: outcomes that could not be written (full disk); they are recorded first when the session goes on.
-        lates: outcomes of runs that had been given up as unknown and ended after all; threads append to it.
         stale: the fate of an append is not known; the state has to be loaded again.
     """
 
@@ -87,7 +117,6 @@ class Recorder:
         self.lease: Lease | None = None
         self.subscribers: list[Subscriber] = []
         self.kept: list[AnyEvent] = []
-        self.lates: deque[ToolFinished] = deque()
         self.stale = False
         self._lock = anyio.Lock()
 

@@ -11,12 +11,14 @@ import anyio
 from agentkit import decisions
 from agentkit.core.commands import Refuse
 from agentkit.core.events import (
+    AnyEvent,
     CallAnswered,
     CallApproved,
     CallDenied,
     CallResolved,
     CancelRequested,
     Forked,
+    RunStarted,
     SessionStarted,
     TurnResumed,
     UserSaid,
@@ -26,14 +28,14 @@ from agentkit.core.record import Record
 from agentkit.core.state import Call, Phase, State
 from agentkit.core.waiting import Approval, Question, UnknownOutcome
 from agentkit.driver import Driver, Means
-from agentkit.errors import ConfigurationError, MessageIdReused, NothingToResume, SessionBusy
+from agentkit.errors import ApprovalVoid, ConfigurationError, MessageIdReused, NothingToResume, SessionBusy
 from agentkit.ids import message_id, process_name, uuid7
 from agentkit.inbox import body_of, event_of
 from agentkit.journal.base import Journal
 from agentkit.means import means_for
 from agentkit.observe import Lines
 from agentkit.questions import open_calls
-from agentkit.recorder import Recorder, Subscriber
+from agentkit.recorder import Recorder, Subscriber, lates
 from agentkit.result import Result, of_open_turn, of_turn
 from agentkit.stream import Stream
 
@@ -78,7 +80,8 @@ class Session(Generic[D, O]):
 
     async def __aexit__(self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
         with anyio.CancelScope(shield=True):
-            await self._recorder.hand_over(tuple(self._recorder.lates))
+            while (late := lates.take(self._recorder.state.uid)) is not None:
+                await self._recorder.hand_over((late,))
             await self._journal.__aexit__(t, e, tb)
 
     # --- driving -----------------------------------------------------------------------------------------------------
@@ -131,7 +134,7 @@ class Session(Generic[D, O]):
     async def _leave(self, message: Content, name: str | None, *, now: bool) -> str:
         said = UserSaid(parts_of(message), message_id() if name is None else name, now=now)
         await self._recorder.load()
-        before = _said_before(self._recorder.state, str(said.id))
+        before: AnyEvent | None = _said_before(self._recorder.state, str(said.id))
         if before is None:
             before = event_of(await self._journal.put(self.id, "message", str(said.id), body_of(said), None))
         if isinstance(before, UserSaid) and before.parts != said.parts:
@@ -183,7 +186,8 @@ class Session(Generic[D, O]):
         if not state.uid:
             await self._recorder.record(SessionStarted(head.uid, self._agent.name), then=False)
         elif head.uid != state.uid:  # it was imported: nothing decided elsewhere counts here
-            await self._recorder.record(Forked(state.uid, state.seq, head.uid), then=False)
+            void = (RunStarted(process_name()),) if state.flight else ()
+            await self._recorder.record(*void, Forked(state.uid, state.seq, head.uid), then=False)
         mine = said is None or any(message.id == said for message in state.said)
         if state.phase is Phase.FAULTED and mine:
             body = body_of(TurnResumed())
@@ -294,7 +298,9 @@ class Session(Generic[D, O]):
         await self._recorder.load()
         state = self._recorder.state
         call = open_calls(state).get(name)
-        rows = await self._journal.inbox(self.id)
+        rows, head = await self._journal.inbox(self.id), await self._journal.head(self.id)
+        if call is not None and call.status == "held" and head is not None and head.uid != state.uid:
+            raise ApprovalVoid(f"{name}: it was asked where this session was imported from; resume() asks again here")
         if call is not None and decisions.fits(call, kind):
             decision = make(call)
             decisions.earlier(name, decision, rows, ())

@@ -66,7 +66,7 @@ def _merged(delta: Delta, texts: list[str]) -> Delta:
 class Stream(Generic[OutT]):
     """A run to watch: iterate it for records and deltas, then ask for the `result`.
 
-    Leaving its `async with` waits until the session rests; leaving it by an exception stops the run (calls of `once`
+    Leaving its `async with` waits until the session rests, and raises a fault nobody has asked for yet; leaving it by an exception stops the run (calls of `once`
     tools that have started get a moment to end).
     """
 
@@ -80,6 +80,7 @@ class Stream(Generic[OutT]):
         self._done = anyio.Event()
         self._result: Result[OutT] | None = None
         self._error: Exception | None = None
+        self._asked = False  # whether somebody was told of the error
         self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
@@ -99,6 +100,8 @@ class Stream(Generic[OutT]):
             if e is not None and group.exceptions == (e,):
                 return  # it goes on its way by itself
             raise
+        if e is None and self._error is not None and not self._asked:
+            raise self._error
 
     async def _drive(self) -> None:
         try:
@@ -119,6 +122,7 @@ class Stream(Generic[OutT]):
     async def result(self) -> Result[OutT]:
         """Wait until the session rests, and return how. Raises: the fault of the run."""
         await self._done.wait()
+        self._asked = True
         if self._error is not None:
             raise self._error
         if self._result is None:

@@ -24,7 +24,7 @@ def test_every_event_is_public() -> None:
 
 
 def test_every_message_is_public() -> None:
-    assert frozen_values(core_messages) | {"Content", "Json", "Message", "Part"} == set(messages.__all__)
+    assert frozen_values(core_messages) | {"Content", "Json", "Message", "Part"} <= set(messages.__all__)
 
 
 def test_modules_of_single_errors_and_events_are_found() -> None:

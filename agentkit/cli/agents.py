@@ -3,9 +3,10 @@
 An import path is read from the command line or from pyproject.toml, never from a journal.
 """
 
+import inspect
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -37,11 +38,30 @@ async def opened(name: str | None, session_id: str) -> AsyncIterator[Who]:
             )
         yield found, None
         return
-    opening = found(session_id) if callable(found) else None
-    if not hasattr(opening, "__aenter__"):
-        raise ConfigurationError(f"--agent {name or ''}: what is there is {type(found).__name__}; give {_FORM}")
-    async with opening as pair:  # type: ignore[union-attr]  # it has an __aenter__
+    async with _opening(found, session_id) as pair:
         yield _checked(pair)
+
+
+def _opening(found: Any, session_id: str) -> AbstractAsyncContextManager[Any]:
+    if not _takes_an_id(found):
+        raise ConfigurationError(f"--agent: what is there is {type(found).__name__} {found!r:.60}; give {_FORM}")
+    opening = found(session_id)
+    if not isinstance(opening, AbstractAsyncContextManager):
+        raise ConfigurationError(
+            f"--agent: {found.__name__} returned {type(opening).__name__}, no async context manager: write "
+            "`@asynccontextmanager` above it, and `yield agent, deps` in it"
+        )
+    return opening
+
+
+def _takes_an_id(found: Any) -> bool:
+    if not callable(found) or inspect.iscoroutinefunction(found):
+        return False
+    try:
+        inspect.signature(found).bind("id")
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def nobody() -> Agent[Any, Any]:

@@ -12,11 +12,11 @@ from typing import Any
 from agentkit import Outcome, Session
 from agentkit.cli.agents import nobody, opened
 from agentkit.cli.exits import Exit
-from agentkit.cli.project import hint, journal_of
+from agentkit.cli.project import hint, journal_of, known
 from agentkit.cli.screen import GOOD, Screen
 from agentkit.cli.sessions import driven_by
 from agentkit.cli.story import told
-from agentkit.errors import AgentkitError, ApprovalVoid, ConfigurationError, NoSuchSession
+from agentkit.errors import AgentkitError, ApprovalVoid, ConfigurationError
 from agentkit.events import CancelRequested
 from agentkit.inbox import body_of
 from agentkit.journal.base import Journal
@@ -67,8 +67,7 @@ async def resolve(options: argparse.Namespace, screen: Screen) -> int:
 async def cancel(options: argparse.Namespace, screen: Screen) -> int:
     """End the open turn: now, with an agent; else as soon as the session is driven."""
     async with journal_of(options) as journal:
-        if await journal.head(options.id) is None:
-            raise NoSuchSession(f"the journal holds no session {options.id!r}; `agentkit sessions` lists them")
+        await known(journal, options.id)
         turn = told([record async for record in journal.read(options.id)]).open_turn
         if turn is None:
             screen.line("no turn is open: there is nothing to cancel")
@@ -97,14 +96,13 @@ async def _desk(options: argparse.Namespace) -> AsyncIterator[tuple[Journal, Ses
 
 async def _session_of(journal: Journal, options: argparse.Namespace) -> str:
     if options.session is not None:
-        if await journal.head(options.session) is None:
-            raise NoSuchSession(f"the journal holds no session {options.session!r}; `agentkit sessions` lists them")
+        await known(journal, options.session)
         return str(options.session)
     found = [session_id async for session_id, asked in journal.asked() if asked.id == options.question]
     if not found:
         raise ApprovalVoid(
-            f"{options.question}: nothing waits under this id. `agentkit pending` lists what does; where it was decided "
-            "before, --session ID tells how"
+            f"{options.question}: nothing waits under this id. `agentkit pending` lists what does; if it was "
+            "decided before, --session ID tells how"
         )
     if len(found) > 1:
         raise AgentkitError(f"{options.question} waits in {', '.join(found)}: say which with --session")
@@ -113,8 +111,7 @@ async def _session_of(journal: Journal, options: argparse.Namespace) -> str:
 
 async def _tell(screen: Screen, options: argparse.Namespace, journal: Journal, session_id: str, what: str) -> None:
     screen.line(("✓ ", GOOD), what)
-    head = await journal.head(session_id)
-    driver = driven_by(head) if head else None
+    driver = driven_by(await known(journal, session_id))
     if driver:
         screen.line(f"{driver} drives the session and takes it up now", indent=2)
     else:

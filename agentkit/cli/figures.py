@@ -42,9 +42,9 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def size(count: int) -> str:
-    """Return a number of bytes."""
-    return f"{count:,} bytes" if count < 10_000 else f"{count / 1000:,.0f} kB"  # noqa: PLR2004 - where digits stop to matter
+def count(number: int, noun: str) -> str:
+    """Return how many, in words."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _percent(part: int, whole: int) -> str:

@@ -2,12 +2,13 @@
 
 import argparse
 from datetime import timedelta
+from typing import Any
 
 import anyio
 
 from agentkit import AgentkitError, Delta, Record, Result, Session, Stream, events
-from agentkit.cli.figures import duration, usage_line
-from agentkit.cli.phrases import call_text, phrase, shortened
+from agentkit.cli.figures import count, duration, usage_line
+from agentkit.cli.phrases import call_text, names_in, phrase, shortened
 from agentkit.cli.screen import ASK, BOLD, DIM, GOOD, Screen
 from agentkit.cli.show import usage_json
 from agentkit.cli.waiting import as_json, tell
@@ -34,10 +35,12 @@ class Live:
         self._quiet_since = 0.0
         self._answered = False
 
-    async def run(self, session: Session[object, str], message: str | None) -> Result[str]:
+    async def run(self, session: Session[Any, str], message: str | None) -> Result[str]:
         """Drive with a message, or resume, and show it. Raises: the fault of the run."""
         begun = anyio.current_time()
         self._answered, self._quiet_since, self._told = False, begun, begun
+        if not self._names:
+            self._names = await names(session)
         async with session.stream(message) as stream, anyio.create_task_group() as tasks:
             tasks.start_soon(self._signs_of_life)
             await self._follow(stream)
@@ -95,7 +98,7 @@ class Live:
             case events.ToolStarted(call=call):
                 self._doing = f"running {self._names.get(call, call)}"
         said = phrase(event, self._names)
-        if said is not None:
+        if said is not None and not isinstance(event, events.ModelFailed):  # it is raised, and told as the run's fault
             self._screen.line((f"{said.mark} {said.text}", said.style), indent=2)
             if said.more:
                 self._screen.block(shortened(said.more, _LINES, _CHARACTERS), DIM, indent=4)
@@ -107,9 +110,9 @@ class Live:
         if message.text and "text" not in self._streamed:
             self._screen.block(message.text)
         self._answered = self._answered or bool(message.text)
+        self._names |= names_in(record)
         for index, call in enumerate(message.calls):
             key = f"{record.turn}.{record.step}.{index}"
-            self._names[key] = call.name
             words = shortened(call_text(call.name, call.arguments), _LINES, _CHARACTERS)
             self._screen.line((f"→ {key} ", BOLD), words, indent=2)
 
@@ -117,9 +120,17 @@ class Live:
         if result.text and not self._answered:  # driven elsewhere, or at rest before
             self._screen.block(result.text)
         words = f"■ turn {result.turn} {result.status}"
-        reason = "" if result.status == "completed" else f": {result.reason}"
-        numbers = f"   {result.steps} steps · {usage_line(result.usage)} · {duration(took)}"
+        reason = f": {result.reason}" if result.status in {"limit", "cancelled"} else ""
+        numbers = f"   {count(result.steps, 'step')} · {usage_line(result.usage)} · {duration(took)}"
         self._screen.line((f"{words}{reason}", _STYLES[result.status]), (numbers, DIM))
+
+
+async def names(session: Session[Any, str]) -> dict[str, str]:
+    """Return the tools of all calls recorded so far, by the calls' positions."""
+    found: dict[str, str] = {}
+    async for record in session.events():
+        found |= names_in(record)
+    return found
 
 
 def report(screen: Screen, options: argparse.Namespace, result: Result[str]) -> None:
@@ -143,7 +154,6 @@ def report(screen: Screen, options: argparse.Namespace, result: Result[str]) -> 
 
 def report_fault(screen: Screen, session_id: str, error: AgentkitError) -> None:
     """Tell that a run failed."""
-    screen.fresh()
     screen.fault(f"✗ {type(error).__name__}: {error}")
     if screen.json:
         screen.result({"session": session_id, "status": "failed", "error": type(error).__name__, "reason": str(error)})

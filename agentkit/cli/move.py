@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agentkit.cli.exits import Exit
-from agentkit.cli.project import hint, journal_of
+from agentkit.cli.project import hint, journal_of, known
 from agentkit.cli.screen import Screen
 from agentkit.errors import ConfigurationError
 from agentkit.ids import uuid7
@@ -24,10 +24,10 @@ async def export(options: argparse.Namespace, screen: Screen) -> int:
         if options.output is None:
             await _write(journal, options.id, sys.stdout.buffer)
             return Exit.OK
-        whole = Path(options.output)
-        with _opened(whole, "xb") as file:
+        await known(journal, options.id)
+        with _opened(Path(options.output), "xb") as file:
             await _write(journal, options.id, file)
-    screen.line(f"session {options.id} is in {whole}")
+    screen.line(f"session {options.id} is in {options.output}")
     return Exit.OK
 
 

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from agentkit import Record, Usage, events
-from agentkit.cli.figures import duration, moment, usage_line
-from agentkit.cli.phrases import call_text, phrase, shortened
+from agentkit.cli.figures import count, duration, moment, usage_line
+from agentkit.cli.phrases import call_text, names_in, phrase, shortened
 from agentkit.cli.screen import ASK, BAD, BOLD, DIM, GOOD, Screen
 from agentkit.cli.story import Story, TurnTold, changes, told
-from agentkit.messages import AssistantMessage, Part, Stored, Text, text_of
+from agentkit.core.messages import AssistantMessage, Part, Stored, Text, text_of
+from agentkit.journal.base import Head
 
 Fetch = Callable[[str], Awaitable[bytes]]
 
@@ -31,10 +32,10 @@ class Page:
         self._bound: events.AgentBound | None = None
         self._step: tuple[int, int | None] = (0, None)
 
-    async def write(self, session_id: str, records: Sequence[Record]) -> Story:
+    async def write(self, head: Head, records: Sequence[Record]) -> Story:
         """Write the page and return the story it tells."""
-        whole, sofar = told(list(records)), Story()
-        self._head(session_id, whole)
+        whole, sofar = told(records), Story()
+        self._head(head, whole)
         for record in records:
             begun = sofar.add(record)
             if begun is not None:
@@ -44,21 +45,21 @@ class Page:
                 self._end(whole.turns[len(sofar.turns) - 1])
         return whole
 
-    def _head(self, session_id: str, story: Story) -> None:
+    def _head(self, head: Head, story: Story) -> None:
         screen, bound = self._screen, story.bound
-        screen.line(("session  ", DIM), (session_id, BOLD), ("   uid ", DIM), story.uid)
+        screen.line(("session  ", DIM), (head.session_id, BOLD), ("   uid ", DIM), head.uid)
         if bound is not None:
             row = f"{bound.model} (contract {bound.contract_id}, agentkit {bound.version})"
             screen.line(("agent    ", DIM), (story.agent, BOLD), ("   model ", DIM), row)
             screen.line(("tools    ", DIM), ", ".join(f"{tool.name} ({tool.effect})" for tool in bound.tools) or "none")
         last = story.turns[-1] if story.turns else None
         reason = f": {last.reason}" if last and last.reason else ""
-        screen.line(("status   ", DIM), (f"{story.status}{reason}", _STYLES.get(story.status, ASK)))
+        screen.line(("status   ", DIM), (f"{head.status}{reason}", _STYLES.get(head.status, ASK)))
         steps = sum(turn.steps for turn in story.turns)
         unusable = f" ({story.unusable} unusable)" if story.unusable else ""
-        calls = f"{story.model_calls} model calls{unusable} · {story.tool_calls} tool calls"
-        screen.line(("work     ", DIM), f"{len(story.turns)} turns · {steps} steps · {calls}")
-        unreported = f" · usage of {story.unreported} calls not reported" if story.unreported else ""
+        calls = f"{count(story.model_calls, 'model call')}{unusable} · {count(story.tool_calls, 'tool call')}"
+        screen.line(("work     ", DIM), f"{count(len(story.turns), 'turn')} · {count(steps, 'step')} · {calls}")
+        unreported = f" · usage of {count(story.unreported, 'call')} not reported" if story.unreported else ""
         screen.line(("usage    ", DIM), f"{usage_line(story.usage)}{unreported}")
         if story.first and story.last:
             screen.line(("time     ", DIM), f"{moment(story.first)} to {moment(story.last)} ({duration(story.span)})")
@@ -79,7 +80,7 @@ class Page:
         reason = f": {turn.reason}" if turn.reason else ""
         took = duration((turn.ended or turn.began) - turn.began)
         words = f"turn {turn.number} {turn.status}{reason}"
-        numbers = f"  {turn.steps} steps · {usage_line(turn.usage)} · {took}"
+        numbers = f"  {count(turn.steps, 'step')} · {usage_line(turn.usage)} · {took}"
         self._screen.line(("■ ", DIM), (words, _STYLES.get(turn.status, ASK)), (numbers, DIM))
 
     async def _record(self, record: Record, begun: TurnTold | None) -> None:
@@ -110,9 +111,9 @@ class Page:
 
     def _responded(self, record: Record, event: events.ModelResponded) -> None:
         self._answer(event.message)
+        self._names |= names_in(record)
         for index, call in enumerate(event.message.calls):
             key = f"{record.turn}.{record.step}.{index}"
-            self._names[key] = call.name
             self._screen.line((f"→ {key} ", BOLD), self._short(call_text(call.name, call.arguments)), indent=2)
         for note in event.notes:
             self._screen.line(("· ", DIM), (note, DIM), indent=2)
@@ -127,10 +128,9 @@ class Page:
             self._screen.block(message.text, indent=2)
 
     async def _phrase(self, record: Record) -> None:
-        said = phrase(record.event, self._names)
+        said, took = phrase(record.event, self._names), self._took(record)
         if said is None:
             return
-        took = self._took(record)
         more = said.more
         if self._full:
             more = await self._whole(record.event) or more
@@ -171,8 +171,9 @@ class Page:
         since = self._began.pop("model", None)
         took = "" if since is None else f" · {duration(record.at - since)}"
         usage: Usage | None = getattr(event, "usage", None)
-        words = "usage not reported" if usage is None else usage_line(usage)
-        self._screen.line((f"{words}{took}", DIM), indent=4)
+        if not isinstance(event, events.ModelFailed):
+            words = "usage not reported" if usage is None else usage_line(usage)
+            self._screen.line((f"{words}{took}", DIM), indent=4)
         for decision in sent.decisions:
             self._screen.line((f"· sent otherwise than it came: {decision}", ASK), indent=4)
 

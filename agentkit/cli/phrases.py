@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentkit import events
+from agentkit import Record, events
 from agentkit.cli.screen import ASK, BAD, DIM, GOOD
-from agentkit.messages import text_of
+from agentkit.core.messages import text_of
 
 Names = Mapping[str, str]  # a call's tool, by the call's position
 
@@ -46,6 +46,13 @@ def shortened(text: str, lines: int, characters: int) -> str:
     kept = "\n".join(text[:characters].split("\n")[:lines])
     left = len(text) - len(kept)
     return f"{kept} … (+{left:,} characters)" if left > 0 else text
+
+
+def names_in(record: Record) -> dict[str, str]:
+    """Return the tools of the calls that a record holds, by the calls' positions."""
+    event = record.event
+    calls = event.message.calls if isinstance(event, events.ModelResponded) else ()
+    return {f"{record.turn}.{record.step}.{index}": call.name for index, call in enumerate(calls)}
 
 
 def phrase(event: events.AnyEvent, names: Names) -> Phrase | None:

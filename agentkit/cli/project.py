@@ -6,8 +6,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentkit.errors import ConfigurationError
+from agentkit.errors import ConfigurationError, NoSuchSession
 from agentkit.journal import SQLiteJournal
+from agentkit.journal.base import Head, Journal
 
 JOURNAL = "agentkit.db"
 _KEYS = frozenset({"journal", "agent"})
@@ -54,11 +55,19 @@ def journal_of(options: argparse.Namespace, *, create: bool = False) -> SQLiteJo
     Raises:
         ConfigurationError: an address of a server, which this version has no journal for.
     """
-    known = project(Path.cwd())
-    place = options.journal or (str(known.folder / Path(known.journal).expanduser()) if known.journal else JOURNAL)
+    here = project(Path.cwd())
+    place = options.journal or (str(here.folder / Path(here.journal).expanduser()) if here.journal else JOURNAL)
     if "://" in place:
         raise ConfigurationError(f"--journal {place}: this version keeps journals in SQLite files; name a path")
     return SQLiteJournal(place, create=create)
+
+
+async def known(journal: Journal, session_id: str) -> Head:
+    """Return what the journal knows of a session. Raises: NoSuchSession."""
+    head = await journal.head(session_id)
+    if head is None:
+        raise NoSuchSession(f"the journal holds no session {session_id!r}; `agentkit sessions` lists them")
+    return head
 
 
 def hint(options: argparse.Namespace, *words: str) -> str:

@@ -6,7 +6,7 @@ from agentkit import AgentkitError, Session
 from agentkit.cli.agents import opened
 from agentkit.cli.exits import of_error, of_status
 from agentkit.cli.live import Live, report, report_fault
-from agentkit.cli.project import journal_of
+from agentkit.cli.project import journal_of, known
 from agentkit.cli.screen import Screen
 
 
@@ -17,6 +17,7 @@ async def resume(options: argparse.Namespace, screen: Screen) -> int:
         opened(options.agent, options.id) as (agent, deps),
         Session(agent, options.id, journal=journal, deps=deps) as session,
     ):
+        await known(journal, options.id)
         try:
             result = await Live(screen).run(session, None)
         except AgentkitError as error:

@@ -6,10 +6,10 @@ Everything that is written passes `escape.safe`, so no command can forget to.
 import json
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from agentkit.cli.escape import safe, safe_line
@@ -85,16 +85,12 @@ class Screen:
             self._out.print(Text(f"=== {safe_line(title)}"), soft_wrap=True)
 
     def table(self, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-        """Write rows under their heads."""
-        self.fresh()
-        if not self.terminal:
-            for row in (head, *rows):
-                self._out.print(Text("\t".join(safe_line(cell) for cell in row)), soft_wrap=True)
-            return
-        table = Table(*head, box=None, pad_edge=False, header_style=DIM)
-        for row in rows:
-            table.add_row(*(Text(safe_line(cell), overflow="fold") for cell in row))
-        self._out.print(table)
+        """Write rows under their heads, in columns."""
+        cells = [[safe_line(cell) for cell in row] for row in (head, *rows)]
+        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+        for row, style in zip(cells, (DIM, *("" for _ in rows)), strict=True):
+            padded = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
+            self.line(("  ".join(padded).rstrip(), style))
 
     def passing(self, text: str) -> None:
         """Show what is being waited for: on a terminal a line that the next output replaces, else a line that stays."""

@@ -8,16 +8,16 @@ from typing import Any
 
 from agentkit import Record, Usage
 from agentkit.cli.exits import Exit
+from agentkit.cli.figures import moment
 from agentkit.cli.page import Page
 from agentkit.cli.phrases import shortened
-from agentkit.cli.project import hint, journal_of
+from agentkit.cli.project import hint, journal_of, known
 from agentkit.cli.screen import ASK, BOLD, DIM, Screen
 from agentkit.cli.sessions import driven_by
 from agentkit.cli.story import Story, TurnTold, told
 from agentkit.cli.waiting import Waiting, as_json, tell
-from agentkit.errors import NoSuchSession
 from agentkit.journal.asking import waiting
-from agentkit.journal.base import Head, Journal
+from agentkit.journal.base import Head
 from agentkit.journal.codec import codec
 
 _LOOK = 1.0  # seconds between looks at a session another process drives
@@ -30,15 +30,20 @@ async def show(options: argparse.Namespace, screen: Screen) -> int:
         options.after, options.follow = 0, False
         return await events(options, screen)
     async with journal_of(options) as journal:
-        head = await _head(journal, options.id)
+        head = await known(journal, options.id)
         records = [record async for record in journal.read(options.id)]
         asked = [waiting(options.id, each) async for _, each in journal.asked(options.id)]
         if screen.json:
             screen.result(_as_json(head, told(records), asked))
             return Exit.OK
         page = Page(screen, partial(journal.blob, options.id), full=options.full)
-        story = await page.write(options.id, records)
-    _what_next(screen, options, head, story, asked)
+        story = await page.write(head, records)
+        screen.line()
+        tell(screen, options, asked)
+        for row in await journal.inbox(options.id):
+            by = f" by {row.by}" if row.by else ""
+            screen.line((f"left for the session{by}, not taken up yet: {row.kind}, {moment(row.at)}", ASK))
+    _what_next(screen, options, head, story)
     return Exit.OK
 
 
@@ -46,7 +51,7 @@ async def events(options: argparse.Namespace, screen: Screen) -> int:
     """Print recorded events, one line each; with `follow`, as they come."""
     after = options.after
     async with journal_of(options) as journal:
-        await _head(journal, options.id)
+        await known(journal, options.id)
         while True:
             async for record in journal.read(options.id, after=after):
                 after = record.seq
@@ -54,13 +59,6 @@ async def events(options: argparse.Namespace, screen: Screen) -> int:
             if not options.follow:
                 return Exit.OK
             await journal.changed(options.id, after, _LOOK)
-
-
-async def _head(journal: Journal, session_id: str) -> Head:
-    head = await journal.head(session_id)
-    if head is None:
-        raise NoSuchSession(f"the journal holds no session {session_id!r}; `agentkit sessions` lists them")
-    return head
 
 
 def _event(screen: Screen, record: Record, *, full: bool) -> None:
@@ -75,16 +73,15 @@ def _event(screen: Screen, record: Record, *, full: bool) -> None:
     screen.line((f"{record.seq:>5} {record.at:%H:%M:%S} {place:<6} ", DIM), (f"{name:<16} ", BOLD), fields)
 
 
-def _what_next(screen: Screen, options: argparse.Namespace, head: Head, story: Story, asked: list[Waiting]) -> None:
-    screen.line()
-    tell(screen, options, asked)
+def _what_next(screen: Screen, options: argparse.Namespace, head: Head, story: Story) -> None:
     for said in story.waiting:
-        screen.line(("a message waits for the turn's end: ", ASK), shortened(str(said.id), 1, _WIDE))
+        screen.line((f"message {said.id} waits for the turn's end", ASK))
     driver = driven_by(head)
     if driver:
         screen.line((f"driven by {driver} now", ASK))
-    elif story.open_turn is not None and not asked:
-        screen.line(("the turn is open; to go on: ", ASK), hint(options, "resume", options.id))
+    elif story.open_turn is not None:
+        words = "the turn failed; to try again: " if head.status == "faulted" else "the turn is open; to go on: "
+        screen.line((words, ASK), hint(options, "resume", options.id))
 
 
 def _as_json(head: Head, story: Story, asked: list[Waiting]) -> dict[str, Any]:

@@ -4,12 +4,12 @@ It is folded from the events alone, and more forgiving than the core's state: a 
 it cannot be driven.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from agentkit import Record, Usage, events
-from agentkit.messages import text_of
+from agentkit.core.messages import text_of
 
 Said = events.UserSaid
 _OUTCOMES = (
@@ -45,7 +45,6 @@ class TurnTold:
 class Story:
     """A session, told. `unreported` counts model calls whose usage nobody reported."""
 
-    uid: str = ""
     agent: str = ""
     bound: events.AgentBound | None = None
     first: datetime | None = None
@@ -75,11 +74,6 @@ class Story:
         return self.last - self.first if self.first and self.last else timedelta()
 
     @property
-    def status(self) -> str:
-        """How the last turn stands; idle before the first."""
-        return self.turns[-1].status if self.turns else "idle"
-
-    @property
     def open_turn(self) -> int | None:
         """The number of the turn that has not ended."""
         return self.turns[-1].number if self.turns and self.turns[-1].ended is None else None
@@ -105,11 +99,9 @@ class Story:
         event = record.event
         match event:
             case events.SessionStarted():
-                self.uid, self.agent = event.uid, event.agent
+                self.agent = event.agent
             case events.AgentBound():
                 self.bound, self.agent = event, event.agent
-            case events.Forked():
-                self.uid = event.uid
             case events.ToolStarted():
                 self.tool_calls += 1
             case _ if isinstance(event, _OUTCOMES):
@@ -144,7 +136,7 @@ class Story:
                 return
 
 
-def told(records: list[Record]) -> Story:
+def told(records: Iterable[Record]) -> Story:
     """Return the story of all records."""
     story = Story()
     for record in records:

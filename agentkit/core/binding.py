@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
 from agentkit.core.contract import Contract
-from agentkit.core.events import AgentBound, Prices
+from agentkit.core.events import AgentBound, ModelResponded, Prices
+from agentkit.core.messages import Producer
 from agentkit.core.spec import Binding, BoundTool, Settings, ToolSpec
 
 
@@ -25,7 +26,7 @@ def hashed(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def bind(binding: Binding, prices: Prices | None, *, static: bool) -> tuple[AgentBound, tuple[Blob, ...]]:
+def bind(binding: Binding, host: str, prices: Prices | None, *, static: bool) -> tuple[AgentBound, tuple[Blob, ...]]:
     """Return the event that records a binding, and the contents it names. `static`: the instructions are a constant."""
     instructions = Blob(*_named(binding.instructions.encode("utf-8", "surrogatepass")), shared=static)
     schemas = Blob(*_named(_json([_told(spec) for spec in binding.tools])), shared=True)
@@ -34,6 +35,7 @@ def bind(binding: Binding, prices: Prices | None, *, static: bool) -> tuple[Agen
     event = AgentBound(
         agent=binding.agent,
         model=binding.model,
+        host=host,
         contract_id=binding.contract.id,
         version=binding.version,
         instructions=instructions.hash,
@@ -43,6 +45,7 @@ def bind(binding: Binding, prices: Prices | None, *, static: bool) -> tuple[Agen
         tools=tuple(spec.bound for spec in binding.tools),
         limits=binding.limits,
         bridges=binding.contract.bridges,
+        carrier=next(iter(binding.contract.carrier.read), None),
         heft=len(instructions.data) + len(schemas.data),
         max_tokens=binding.settings.max_tokens,
         prices=prices,
@@ -62,6 +65,23 @@ def unbind(event: AgentBound, contents: Mapping[str, bytes]) -> Binding:
         contract=Contract.model_validate_json(contents[event.contract]),
         limits=event.limits,
         version=event.version,
+    )
+
+
+def unstamped(event: ModelResponded, bound: AgentBound) -> ModelResponded:
+    """Return an answer without what its binding tells anyway; folding puts it back (core/turns)."""
+    message, prices = event.message, bound.prices
+    usual = Producer(bound.model, bound.contract_id, bound.host)
+    slim = replace(
+        message,
+        producer=None if message.producer == usual else message.producer,
+        carrier=None if message.carrier == bound.carrier else message.carrier,
+    )
+    return replace(
+        event,
+        message=slim,
+        finish="" if event.finish == ("tool_calls" if message.calls else "stop") else event.finish,
+        prices=None if prices is not None and event.prices == prices.table else event.prices,
     )
 
 

@@ -31,12 +31,12 @@ class Prices:
 class Sent:
     """What one request was made of (law 2): the first `kept` fragments of the request before it, then these.
 
-    `digest` is chained over all fragments; `decisions` tells where reasoning was not sent as it came, and why.
+    The hashes are chained (each covers all fragments up to its own), so the last one is the digest of the request.
+    `decisions` tells where reasoning was not sent as it came, and why.
     """
 
     kept: int
     hashes: tuple[str, ...]
-    digest: str
     decisions: tuple[str, ...] = ()
 
 
@@ -62,6 +62,7 @@ class AgentBound:
 
     agent: str
     model: str
+    host: str
     contract_id: str
     version: str
     instructions: str
@@ -71,6 +72,7 @@ class AgentBound:
     tools: tuple[BoundTool, ...] = ()
     limits: Limits = Limits()
     bridges: Bridges = Bridges()
+    carrier: str | None = None  # the field reasoning usually comes in
     heft: int = 0  # bytes of instructions and schemas, which every request carries
     max_tokens: int | None = None
     prices: Prices | None = None
@@ -98,12 +100,16 @@ class ModelStarted:
 
 @dataclass(frozen=True, slots=True)
 class ModelResponded:
-    """The model answered. `usage` is None where the provider reported none; the reservation then stays spent."""
+    """The model answered. `usage` is None where the provider reported none; the reservation then stays spent.
+
+    The message's producer and carrier, and the price table's version, are stored only where they are not the
+    binding's; `finish` only where it is neither "stop" nor, with calls, "tool_calls".
+    """
 
     message: AssistantMessage
     sent: Sent
     usage: Usage | None = None
-    finish: str = "stop"
+    finish: str = ""
     prices: str | None = None  # version of the price table the cost was computed with
     notes: tuple[str, ...] = ()  # what the assembly had to decide: ids replaced, fields repeated
 

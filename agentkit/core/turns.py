@@ -27,7 +27,7 @@ from agentkit.core.events import (
     UserSaid,
 )
 from agentkit.core.log import Log
-from agentkit.core.messages import AssistantMessage, Message, Part, Text, ToolMessage, UserMessage
+from agentkit.core.messages import AssistantMessage, Message, Part, Producer, Text, ToolMessage, UserMessage
 from agentkit.core.spec import Usage
 from agentkit.core.state import Call, Ending, Entry, Flight, Phase, State, Turn
 from agentkit.errors import ProtocolError
@@ -43,7 +43,7 @@ def session_started(state: State, event: SessionStarted) -> State:
 def run_started(state: State, _: RunStarted) -> State:
     """Void what the run before had in flight: calls become unknown, a reservation stays spent."""
     calls = tuple(_lost(call, state.seq) for call in state.calls)
-    return _spend_flight(replace(state, calls=calls))
+    return _spend_flight(replace(state, calls=calls, interrupted=0))
 
 
 def _lost(call: Call, seq: int) -> Call:
@@ -159,7 +159,7 @@ def model_responded(state: State, event: ModelResponded) -> State:
     if len({call.id for call in message.calls}) != len(message.calls):
         raise ProtocolError("two calls of one answer have the same id")
     state = _settle(state, event.usage, event.sent)
-    state = replace(enter(state, message), rejected=0, interrupted=0, answered=True)
+    state = replace(enter(state, _stamped(message, state)), rejected=0, interrupted=0, answered=True)
     state = replace(state, text=message.text or state.text)
     if message.calls:
         calls = tuple(
@@ -170,6 +170,15 @@ def model_responded(state: State, event: ModelResponded) -> State:
     if any(said.now for said in state.waiting) and state.ending is None:
         return next_step(state)
     return replace(state, phase=Phase.ENDING)
+
+
+def _stamped(message: AssistantMessage, state: State) -> AssistantMessage:
+    bound = state.bound
+    if bound is None:
+        return message
+    producer = message.producer or Producer(bound.model, bound.contract_id, bound.host)
+    carrier = message.carrier or (None if message.reasoning is None else bound.carrier)
+    return replace(message, producer=producer, carrier=carrier)
 
 
 def model_rejected(state: State, event: ModelRejected) -> State:

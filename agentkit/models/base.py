@@ -69,6 +69,11 @@ class Endpoint(Protocol):
 
     name: str
 
+    @property
+    def host(self) -> str:
+        """The host behind it, as it stands in `Producer.host`."""
+        ...
+
     def resolve(self) -> Contract:
         """Return the contract row that rules today for this model and host. Raises: ConfigurationError."""
         ...

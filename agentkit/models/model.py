@@ -66,6 +66,11 @@ class Model:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, base_url={self.base_url!r})"
 
+    @property
+    def host(self) -> str:
+        """The host of `base_url`."""
+        return host_of(self.base_url)
+
     def resolve(self) -> Contract:
         """Return the contract row that rules today. Raises: ConfigurationError: the row named is not in force."""
         if isinstance(self._contract, Contract):

@@ -3,7 +3,6 @@
 Their effect is `once`. When agentkit does not know whether one happened, it asks its `reconcile`, which looks it up.
 """
 # ruff: noqa: D417, PLR0913, PLR0917 - the model reads these docstrings and never sees `ctx`; the parameters are given
-# ruff: noqa: A002 - so are their names
 
 from functools import partial
 

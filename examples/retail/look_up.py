@@ -19,7 +19,7 @@ def calculate(expression: str) -> str:
 
 
 @tool(effect="read")
-def find_user_id_by_name_zip(ctx: ToolContext[Shop], first_name: str, last_name: str, zip: str) -> str:  # noqa: A002 - the parameter's name is given
+def find_user_id_by_name_zip(ctx: ToolContext[Shop], first_name: str, last_name: str, zip: str) -> str:
     """Find a customer's user id by name and zip code, when the customer does not know the email address.
 
     Args:

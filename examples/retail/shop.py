@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from agentkit import ToolError
 
-ResultT = TypeVar("ResultT", covariant=True)  # noqa: PLC0105 - "Result" is the word, whatever its variance
+ResultT = TypeVar("ResultT", covariant=True)
 BUSY_SECONDS = 30.0
 
 

@@ -18,14 +18,14 @@ LOOK = BoundTool("look", "d1", "read", exclusive=False)
 PAY = BoundTool("pay", "d2", "once", exclusive=True, has_reconcile=True)
 SEND = BoundTool("send", "d3", "once", exclusive=False)
 PUT = BoundTool("put", "d4", "idempotent", exclusive=False)
-BOUND = ev.AgentBound("a", "m", "generic", "0", "i", "s", "t", "c", (LOOK, PAY, SEND, PUT))
+BOUND = ev.AgentBound("a", "m", "h", "generic", "0", "i", "s", "t", "c", (LOOK, PAY, SEND, PUT))
 OK = (Text("ok"),)
 
 
 def state_with(*names: str, bound: ev.AgentBound = BOUND, verdicts: dict[str, Verdict] | None = None) -> State:
     """A state in which the model has just asked for these calls (all with equal arguments)."""
     calls = tuple(ToolCall(f"c{i}", name, "{}") for i, name in enumerate(names))
-    answer = ev.ModelResponded(AssistantMessage(calls=calls), ev.Sent(0, ("h",), "d"))
+    answer = ev.ModelResponded(AssistantMessage(calls=calls), ev.Sent(0, ("h",)))
     state = fold([ev.SessionStarted("u", "a"), bound, ev.UserSaid((Text("hi"),)), ev.ModelStarted(1)])
     return run(state, answer, verdicts=verdicts or {f"1.1.{i}": Go("x") for i in range(len(names))})
 
@@ -178,7 +178,7 @@ def test_given_up_is_told_and_an_equal_call_is_held() -> None:
     state = run(state, ev.CallResolved("1.1.0", state.calls[0].question, "unknown", "person", "ann", (Text("gone"),)))
     assert told(state) == ["gone"]
     assert state.given_up == {("pay", "x")}
-    asked = ev.ModelResponded(AssistantMessage(calls=(ToolCall("c", "pay", "{}"),)), ev.Sent(0, (), "d"))
+    asked = ev.ModelResponded(AssistantMessage(calls=(ToolCall("c", "pay", "{}"),)), ev.Sent(0, ()))
     twin = run(state, asked, verdicts={"1.2.0": Go("x")})
     assert (twin.calls[0].status, twin.calls[0].kind) == ("held", "twin")
     other = run(state, asked, verdicts={"1.2.0": Go("y")})

@@ -21,8 +21,8 @@ TOOLS = (
     BoundTool("pay", "d3", "once", exclusive=True, has_reconcile=True),
     BoundTool("send", "d4", "once", exclusive=False),
 )
-BOUND = ev.AgentBound("a", "m", "generic", "0", "i", "s", "t", "c", TOOLS, Limits(steps=4, tool_calls=6))
-SENT = ev.Sent(0, ("x",), "d")
+BOUND = ev.AgentBound("a", "m", "h", "generic", "0", "i", "s", "t", "c", TOOLS, Limits(steps=4, tool_calls=6))
+SENT = ev.Sent(0, ("x",))
 DONE = (Text("done"),)
 KINDS: st.SearchStrategy[Any] = st.sampled_from(["happened", "not_happened", "unknown"])
 MANY = 400  # facts after which a session with willing people must rest

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from agentkit.core import events as ev
-from agentkit.core.binding import bind, hashed, unbind
+from agentkit.core.binding import bind, hashed, unbind, unstamped
 from agentkit.core.contract import Contract
 from agentkit.core.messages import (
     AssistantMessage,
@@ -140,13 +140,26 @@ def test_a_binding_is_recorded_and_read_back() -> None:
     binding = Binding(
         "a", "m", "be kind \ud83d", (spec,), Settings(max_tokens=7), Contract(id="x"), Limits(cost=Decimal(1)), "0"
     )
-    event, blobs = bind(binding, None, static=False)
+    event, blobs = bind(binding, "h", None, static=False)
     assert [blob.shared for blob in blobs] == [False, True, True, True]
     assert all(blob.hash == hashed(blob.data) for blob in blobs)
     assert event.heft == len(blobs[0].data) + len(blobs[1].data)
     assert unbind(event, {blob.hash: blob.data for blob in blobs}) == binding
     with pytest.raises(KeyError):
         unbind(event, {})
+
+
+def test_an_answer_is_recorded_without_what_its_binding_tells() -> None:
+    event = ev.AgentBound(
+        "a", "m", "h", "x", "0", "i", "s", "t", "c", carrier="r", prices=ev.Prices(Decimal(1), Decimal(1), "v1")
+    )
+    usual = AssistantMessage("a", "r", CALL, carrier="r", producer=Producer("m", "x", "h"))
+    answer = ev.ModelResponded(usual, ev.Sent(0, ()), finish="tool_calls", prices="v1")
+    bare = replace(usual, carrier=None, producer=None)
+    assert unstamped(answer, event) == ev.ModelResponded(bare, ev.Sent(0, ()))
+    other = replace(usual, carrier="other", producer=Producer("z", "x", "h"))
+    unusual = ev.ModelResponded(other, ev.Sent(0, ()), finish="length", prices="v2")
+    assert unstamped(unusual, event) == unusual
 
 
 def test_content_is_text_or_parts() -> None:

@@ -10,15 +10,25 @@ from agentkit.core import events as ev
 from agentkit.core.commands import CallModel
 from agentkit.core.contract import Bridges
 from agentkit.core.loop import apply, commands, fold, follows
-from agentkit.core.messages import AssistantMessage, File, Image, Stored, Text, ToolCall, ToolMessage, UserMessage
+from agentkit.core.messages import (
+    AssistantMessage,
+    File,
+    Image,
+    Producer,
+    Stored,
+    Text,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
 from agentkit.core.spec import BoundTool, Limits, Usage
 from agentkit.core.state import Phase, State
 from agentkit.core.turns import weigh
 from agentkit.errors import ProtocolError
 
 LOOK = BoundTool("look", "d", "read", exclusive=False)
-BOUND = ev.AgentBound("a", "m", "generic", "0", "i", "s", "t", "c", (LOOK,))
-SENT = ev.Sent(0, ("h",), "d")
+BOUND = ev.AgentBound("a", "m", "h", "generic", "0", "i", "s", "t", "c", (LOOK,))
+SENT = ev.Sent(0, ("h",))
 START = fold([ev.SessionStarted("u", "a"), BOUND])
 ASK = AssistantMessage(reasoning="r", calls=(ToolCall("c", "look", "{}"),))
 
@@ -235,7 +245,7 @@ def test_facts_that_cannot_follow_are_refused(event: Any, words: str) -> None:
         (ev.ModelStarted(2), "in flight"),
         (ev.ModelResponded(AssistantMessage(), SENT), "without text and calls"),
         (ev.ModelResponded(AssistantMessage(calls=ASK.calls * 2), SENT), "the same id"),
-        (ev.ModelResponded(AssistantMessage("x"), ev.Sent(9, (), "d")), "keep more fragments"),
+        (ev.ModelResponded(AssistantMessage("x"), ev.Sent(9, ())), "keep more fragments"),
         (ev.TurnEnded("cancelled"), "in flight"),
         (ev.Compacted(1, "s"), "in flight"),
         (ev.Forked("u", 1, "v"), "in flight"),
@@ -245,6 +255,14 @@ def test_facts_that_cannot_follow_are_refused(event: Any, words: str) -> None:
 def test_facts_that_cannot_come_while_the_model_thinks(event: Any, words: str) -> None:
     with pytest.raises(ProtocolError, match=words):
         apply(run(START, said()), event)
+
+
+def test_an_answer_is_stamped_with_who_made_it_and_where_its_reasoning_came() -> None:
+    state = run(apply(START, replace(BOUND, carrier="reasoning")), said(), ev.ModelResponded(ASK, SENT))
+    message = state.transcript[-1].message
+    assert message == replace(ASK, producer=Producer("m", "generic", "h"), carrier="reasoning")
+    foreign = replace(ASK, producer=Producer("x", "y"), carrier="thinking")
+    assert run(run(START, said()), ev.ModelResponded(foreign, SENT)).transcript[-1].message == foreign
 
 
 def test_nobody_asked_for_an_answer() -> None:
@@ -262,7 +280,10 @@ def test_a_compaction_is_a_new_base() -> None:
     side = apply(state, ev.ModelStarted(1, 7, purpose="compaction"))
     done = apply(side, ev.Compacted(3, "sum", usage=Usage(5, 0, 1, 0)))
     assert (done.flight, done.total.tokens - state.total.tokens, done.step) == (None, 6, state.step + 1)
-    assert [entry.message for entry in done.transcript] == [UserMessage((Text("sum"),)), AssistantMessage("2")]
+    assert [entry.message for entry in done.transcript] == [
+        UserMessage((Text("sum"),)),
+        AssistantMessage("2", producer=Producer("m", "generic", "h")),
+    ]
     unpaid = apply(side, ev.Compacted(3, "sum"))
     assert unpaid.total.input_tokens - state.total.input_tokens == 7
     assert roles(run(apply(state, ev.Compacted(4, "sum")), said("three"))) == ["user", "user"]

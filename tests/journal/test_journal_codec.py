@@ -127,7 +127,7 @@ def test_what_json_has_no_word_for_is_refused(value: object) -> None:
 
 def responded(extras: Mapping[str, Any]) -> ModelResponded:
     call = ToolCall("id", "look", "{}", extras=extras)
-    return ModelResponded(AssistantMessage(calls=(call,)), Sent(0, (), "d"))
+    return ModelResponded(AssistantMessage(calls=(call,)), Sent(0, ()))
 
 
 @pytest.mark.parametrize(
@@ -144,14 +144,14 @@ def test_defaults_are_not_stored_and_absent_is_not_empty() -> None:
     assert body == b'{"parts":[""]}'
     for reasoning in (None, "", "why"):
         message = AssistantMessage(text="hi", reasoning=reasoning)
-        event = ModelResponded(message, Sent(0, (), "d"), Usage(cost=None))
+        event = ModelResponded(message, Sent(0, ()), Usage(cost=None))
         stored = codec().encode(event)
         assert codec().decode(stored) == event
         assert stored.usage == b'{"cost":null}'
 
 
 def test_usage_stands_beside_the_body() -> None:
-    event = ModelResponded(AssistantMessage(text="hi"), Sent(0, (), "d"), Usage(1, 2, 3, 4, Decimal("0.50")))
+    event = ModelResponded(AssistantMessage(text="hi"), Sent(0, ()), Usage(1, 2, 3, 4, Decimal("0.50")))
     stored = codec().encode(event)
     assert b"usage" not in stored.body
     assert stored.usage == b'{"in":1,"cached":2,"out":3,"reasoning":4,"cost":"0.50"}'

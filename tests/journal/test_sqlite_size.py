@@ -23,10 +23,10 @@ async def test_the_file_is_at_most_half_as_large_again_as_the_conversation(tmp_p
             thought, asked, found = f"{step} why " * 150, f'{{"order":"#W{step:07}"}}', f"{step} fact " * 150
             calls = tuple(ToolCall(f"call_{step:024}_{n}", "get_order_details", asked) for n in range(2))
             message = AssistantMessage(reasoning=thought, calls=calls, carrier="reasoning_content")
-            sent = Sent(3 * step, ("0123456789abcdef" * 2,) * 3, "0123456789abcdef" * 2)
+            sent = Sent(3 * step, ("0123456789abcdef01234567",) * 3)
             events: list[AnyEvent] = [
                 ModelResponded(message, sent, Usage(1000 * step, 900 * step, 300, 200), "tool_calls"),
-                *(ToolStarted(f"1.{step}.{n}", "read", sent.digest, sent.digest) for n in range(2)),
+                *(ToolStarted(f"1.{step}.{n}", "read", "0123456789abcdef012345", "0123456789abcdef012345") for n in range(2)),
                 *(ToolFinished(f"1.{step}.{n}", (Text(found),)) for n in range(2)),
                 ModelStarted(1, 5000),
             ]

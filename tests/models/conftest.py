@@ -11,7 +11,8 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-Play: TypeAlias = Sequence[bytes | float | None]  # bytes to write, seconds to wait, None to cut the connection
+# Bytes to write; seconds to wait, unless the client leaves before; None to cut the connection.
+Play: TypeAlias = Sequence[bytes | float | None]
 
 
 @dataclass
@@ -39,6 +40,7 @@ class RawServer:
     connections: int = 0
     now: int = 0
     most: int = 0
+    left: int = 0  # clients that went away in a pause
 
     async def handle(self, stream: SocketStream) -> None:
         self.connections += 1
@@ -49,12 +51,27 @@ class RawServer:
                     self.now += 1
                     self.most = max(self.most, self.now)
                     try:
-                        if not await _play(stream, self.answers[min(len(self.heard), len(self.answers)) - 1]):
+                        if not await self._play(stream, self.answers[min(len(self.heard), len(self.answers)) - 1]):
                             return
                     finally:
                         self.now -= 1
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
+
+    async def _play(self, stream: SocketStream, answer: Play) -> bool:
+        for item in answer:
+            if item is None:
+                return False
+            if isinstance(item, bytes):
+                await stream.send(item)
+                continue
+            with anyio.move_on_after(item):
+                try:
+                    await stream.receive()
+                except (anyio.EndOfStream, anyio.BrokenResourceError):
+                    self.left += 1
+                    return False
+        return True
 
 
 async def _request(stream: SocketStream) -> Heard | None:
@@ -69,17 +86,6 @@ async def _request(stream: SocketStream) -> Heard | None:
     while len(body) < length:
         body += await stream.receive()
     return Heard(head.decode() + "\r\n", body)
-
-
-async def _play(stream: SocketStream, answer: Play) -> bool:
-    for item in answer:
-        if item is None:
-            return False
-        if isinstance(item, bytes):
-            await stream.send(item)
-        else:
-            await anyio.sleep(item)
-    return True
 
 
 @pytest.fixture

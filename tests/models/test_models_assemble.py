@@ -197,6 +197,13 @@ def test_calls_without_index_and_id_begin_with_their_name() -> None:
     )
 
 
+def test_a_name_begins_a_call_also_behind_one_without_arguments() -> None:
+    assert calls(fragment("", "f"), fragment("{}", "g")) == (
+        ToolCall("call_0", "f", "", given_id=""),
+        ToolCall("call_1", "g", "{}", given_id=""),
+    )
+
+
 def test_interleaved_calls_find_their_own_fragments() -> None:
     assert calls(
         fragment("{", "f", index=0, id="a"),
@@ -496,10 +503,12 @@ def test_usage_is_read_as_reported(given_usage: Any, usage: tuple[int, int, int,
     assert usage_of(given_usage) == (None if usage is None else Usage(*usage, cost=None))
 
 
-@pytest.mark.parametrize("place", ["finish chunk", "choice", "trailing", "absent"])
+@pytest.mark.parametrize("place", ["first chunk", "finish chunk", "choice", "trailing", "absent"])
 def test_usage_may_come_anywhere(place: str) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 2}
-    last, values = chunk("stop"), [chunk(content="Hi")]
+    last, values = {**chunk("stop"), "usage": None}, [chunk(content="Hi")]
+    if place == "first chunk":
+        values[0]["usage"] = usage
     if place == "finish chunk":
         last["usage"] = usage
     if place == "choice":

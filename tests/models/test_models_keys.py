@@ -64,6 +64,13 @@ async def test_the_rows_key_goes_to_the_rows_own_host(serving: Any, http: Any, m
         assert server.heard[0].headers["authorization"] == "Bearer k-env"
 
 
+async def test_a_row_that_names_no_variable_needs_no_key(serving: Any, http: Any) -> None:
+    async with serving(http(WHOLE)) as server:
+        row = Contract(id="row", base_url=server.base_url)
+        assert isinstance(await Model("m", contract=row).call(BODY, row, None), Answered)
+        assert "authorization" not in server.heard[0].headers
+
+
 async def test_a_row_from_a_journal_cannot_name_another_variable(
     serving: Any, http: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,9 @@ def test_a_value_comes_with_its_line_and_may_fill_several() -> None:
     events = Events()
     assert events.feed(b'data: {"a":1}\n') == [{"a": 1}]
     assert events.feed(b'data: {\ndata: "a": 2}\ndata: 3\n') == [{"a": 2}, 3]
+    assert events.feed(b"data: {\r") == []
+    assert events.feed(b'\ndata: "a": 4}\r\n') == [{"a": 4}]  # a CRLF in two reads is one line end
+    assert not events.bad
 
 
 def test_a_last_line_without_end_counts_if_it_is_whole() -> None:

@@ -1,4 +1,6 @@
+import gc
 import json
+import warnings
 from typing import Any
 
 import anyio
@@ -140,6 +142,8 @@ async def test_a_server_that_does_not_close_behind_its_answer_is_not_waited_for(
     async with serving(stream(sse(content="Hi"), sse("stop"), 60.0)) as server:
         with anyio.fail_after(openai.REST + 5):
             assert text(await ask(server.base_url, [])) == "Hi"
+        await anyio.sleep(0.1)
+        assert server.left == 1
 
 
 async def test_cancelling_in_mid_answer_closes_the_connection(serving: Any, stream: Any) -> None:
@@ -149,6 +153,8 @@ async def test_cancelling_in_mid_answer_closes_the_connection(serving: Any, stre
             await ask(server.base_url, shown)
         assert scope.cancelled_caught
         assert shown == [[Piece("text", "Hal")]]
+        await anyio.sleep(0.1)
+        assert server.left == 1
         assert text(await ask(server.base_url, shown)) == "Hi"
         assert server.connections == 2
 
@@ -220,7 +226,7 @@ async def test_what_is_no_answer_is_unusable(serving: Any, http: Any) -> None:
 
 
 async def test_requests_at_once_are_limited_per_endpoint(serving: Any, http: Any) -> None:
-    async with serving([0.05, *http(json.dumps(WHOLE).encode())]) as server:
+    async with serving([0.8, *http(json.dumps(WHOLE).encode())]) as server:
         async with anyio.create_task_group() as tasks:
             for _ in range(openai.CONCURRENT + 16):
                 tasks.start_soon(ask, server.base_url)
@@ -241,4 +247,8 @@ def test_every_event_loop_has_its_own_client(serving: Any, http: Any) -> None:
         async with serving(http(json.dumps(WHOLE).encode())) as server:
             return text(await ask(server.base_url))
 
-    assert [anyio.run(once), anyio.run(once)] == ["Hi", "Hi"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert [anyio.run(once), anyio.run(once)] == ["Hi", "Hi"]
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []  # nothing is left open behind a loop

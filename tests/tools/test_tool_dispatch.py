@@ -53,6 +53,12 @@ def test_specs_stand_in_the_order_given() -> None:
     assert DISPATCH.specs[2] == refund.spec
 
 
+def test_another_session_with_the_same_tools_checks_alike() -> None:
+    again = Dispatch([find_order], concurrency=1)
+    for raw in ('{"order_id": "7"}', '{"order_id": 7}'):
+        assert again.check("1.1.0", "find_order", raw, None) == DISPATCH.check("1.1.0", "find_order", raw, None)
+
+
 def test_a_good_call_goes_and_one_that_needs_a_yes_is_held() -> None:
     raw = '{"amount": 2, "order_id": "7"}'
     equal = fingerprint({"order_id": "7", "amount": 2})
