@@ -34,7 +34,7 @@ from agentkit.core.events import (
 from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
 from agentkit.core.spec import Binding
-from agentkit.core.state import Phase, State
+from agentkit.core.state import State
 from agentkit.errors import ConfigurationError, JournalError, ModelError, ProtocolError
 from agentkit.inbox import event_of
 from agentkit.journal.base import InboxRow
@@ -127,8 +127,8 @@ class Driver:
         for event in list(self._recorder.kept):
             await self._record_kept(event)
         state, today = self._state, self._means.bound
-        tried = state.phase is Phase.THINKING and state.interrupted  # perhaps by a caller who left: counted from anew
-        if state.flight or tried or any(call.status in {"started", "unknown"} for call in state.calls):
+        begun = any(call.status in {"started", "unknown"} for call in state.calls)
+        if state.flight or state.interrupted or begun:
             await self._recorder.record(RunStarted(self._means.process), then=False)
         if state.bound is None or replace(today, prices=None) != replace(state.bound, prices=None):
             await self._recorder.record(today, blobs=self._means.blobs, then=False)

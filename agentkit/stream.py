@@ -66,8 +66,8 @@ def _merged(delta: Delta, texts: list[str]) -> Delta:
 class Stream(Generic[OutT]):
     """A run to watch: iterate it for records and deltas, then ask for the `result`.
 
-    Leaving its `async with` waits until the session rests, and raises a fault nobody has asked for yet; leaving it by an exception stops the run (calls of `once`
-    tools that have started get a moment to end).
+    Leaving its `async with` waits until the session rests, and raises a fault nobody has asked for yet; leaving it by
+    an exception stops the run (calls of `once` tools that have started get a moment to end).
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """`import agentkit` is cheap: it loads no service's client, and its names are looked up when they are first used."""
 
 import json
+import os
 import subprocess
 import sys
 from statistics import median
@@ -14,7 +15,8 @@ REPORT = "import json, sys, time; print(json.dumps([time.process_time(), sorted(
 
 def fresh(code: str) -> tuple[float, set[str]]:
     """Return the CPU time in seconds and the loaded modules of a new interpreter that has run `code`."""
-    run = subprocess.run([sys.executable, "-c", f"{code}\n{REPORT}"], capture_output=True, text=True, check=True)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    run = subprocess.run([sys.executable, "-c", f"{code}\n{REPORT}"], capture_output=True, check=True, env=bare)
     seconds, modules = json.loads(run.stdout)
     return seconds, set(modules)
 

@@ -49,7 +49,7 @@ class Page:
         screen, bound = self._screen, story.bound
         screen.line(("session  ", DIM), (head.session_id, BOLD), ("   uid ", DIM), head.uid)
         if bound is not None:
-            row = f"{bound.model} (contract {bound.contract_id}, agentkit {bound.version})"
+            row = f"{bound.model} at {bound.host} (contract {bound.contract_id}, agentkit {bound.version})"
             screen.line(("agent    ", DIM), (story.agent, BOLD), ("   model ", DIM), row)
             screen.line(("tools    ", DIM), ", ".join(f"{tool.name} ({tool.effect})" for tool in bound.tools) or "none")
         last = story.turns[-1] if story.turns else None

@@ -181,7 +181,8 @@ def _limit(event: events.LimitReached, _: Names) -> Phrase:
 
 
 def _inbox_refused(event: events.InboxRefused, _: Names) -> Phrase:
-    return Phrase("✗", f"a {event.kind} came too late or did not fit: {event.why}", BAD)
+    article = "an" if event.kind[:1] in "aeiou" else "a"
+    return Phrase("✗", f"the session refused {article} {event.kind}: {event.why}", BAD)
 
 
 def _output_refused(event: events.OutputRefused, _: Names) -> Phrase:

@@ -146,7 +146,7 @@ def told(records: Iterable[Record]) -> Story:
 
 def changes(before: events.AgentBound, after: events.AgentBound) -> Iterator[str]:
     """Yield what differs between two descriptions of who answers."""
-    for name in ("agent", "model", "contract_id", "version", "max_tokens"):
+    for name in ("agent", "model", "host", "contract_id", "version", "max_tokens"):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             yield f"{name.removesuffix('_id')} {old} → {new}"

@@ -279,7 +279,14 @@ def turn_ended(state: State, event: TurnEnded) -> State:
     if state.fault and not state.answered:
         state = replace(state, transcript=state.transcript.cut(state.turn_at), heft=state.turn_heft)
     state = replace(
-        state, phase=Phase.IDLE, ending=None, fault=None, calls=(), attempt=0, turns=state.turns.append(turn)
+        state,
+        phase=Phase.IDLE,
+        ending=None,
+        fault=None,
+        calls=(),
+        attempt=0,
+        interrupted=0,
+        turns=state.turns.append(turn),
     )
     if not state.waiting:
         return state

@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.request import urlopen
 
 import anyio
 from anyio import to_thread
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.text import TextReceiveStream
 from rich.console import Console
 
@@ -96,12 +96,13 @@ async def model_service() -> AsyncIterator[str]:
     """Run the emulator in a process of its own; gives the address of its API."""
     program = [sys.executable, "-m", "agentkit.emulator", "--script", str(_SCRIPT)]
     async with await anyio.open_process(program, stdin=None, stderr=None) as process:
+        lines = TextReceiveStream(cast("ByteReceiveStream", process.stdout))
         try:
-            if process.stdout is None:
-                raise RuntimeError("the emulator's output is not readable")
-            yield (await TextReceiveStream(process.stdout).receive()).strip()
-        finally:
-            process.terminate()
+            base_url = await lines.receive()
+        except anyio.EndOfStream:
+            raise SystemExit("The emulator did not start: it needs pip install 'agentkit-reasoning[server]'") from None
+        yield base_url.strip()
+        process.terminate()
 
 
 async def worker(base_url: str, place: Path) -> Process:

@@ -51,6 +51,7 @@ async def serve(base_url: str, place: Path) -> int:
         The exit code.
     """
     model = Model("deepseek-flash", base_url=base_url, contract="deepseek-v4")
+    answer = None if sys.stdin.isatty() else "y"
     screen, shop = Screen(Console()), SlowShop(place / SHOP)
     async with Session(desk(model), SESSION, journal=SQLiteJournal(place / JOURNAL), deps=shop) as session:
         said = await screen.catch_up(session.events())
@@ -60,7 +61,7 @@ async def serve(base_url: str, place: Path) -> int:
             result = await screen.watch(session.stream(text, id=name))
             while result.approvals:
                 for approval in result.approvals:
-                    if not await screen.ask(approval):
+                    if not await screen.ask(approval, answer=answer):
                         return REFUSED
                     await session.approve(approval, by="the demo")
                 result = await screen.watch(session.stream())

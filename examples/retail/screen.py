@@ -79,16 +79,21 @@ class Screen:
         self._line()
         self._print(f"{who:<10}{shown(text)}")
 
-    async def ask(self, approval: Approval) -> bool:
-        """Ask the person at the terminal for a yes; where there is no terminal, say yes."""
+    async def ask(self, approval: Approval, *, answer: str | None = None) -> bool:
+        """Ask for a yes; the end of the input is a no.
+
+        Args:
+            approval: What waits for it.
+            answer: Given where nobody is there to be asked.
+        """
         self._line()
         question = f"approve   {_call(approval.tool, approval.arguments)} [y/n] "
-        if not sys.stdin.isatty():
-            self._print(f"{question}y (nobody is at a terminal)", "yellow")
-            return True
         self._print(question, "yellow", end="")
-        answer = await to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
-        return str(answer).strip().lower().startswith("y")
+        if answer is not None:
+            self._print(f"{answer} (nobody is at a terminal)", "yellow")
+            return answer == "y"
+        said: str = await to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+        return said.strip().lower().startswith("y")
 
     def read(self) -> str:
         """Read what the person at the terminal says; `""` where the input ends."""
@@ -123,10 +128,10 @@ class Screen:
         match event:
             case ToolStarted(call=key):
                 self._mark("calls     ", self._named(key), "cyan")
-            case ToolFinished(call=key, parts=parts, failed=failed):
-                self._mark("  failed  " if failed else "  gets    ", _text(parts), "red" if failed else "dim")
-            case CallRefused(parts=parts):
-                self._mark("  failed  ", _text(parts), "red")
+            case ToolFinished(call=key, parts=parts, failed=False):
+                self._mark("  gets    ", f"{self._tool(key)}: {_text(parts)}")
+            case ToolFinished(call=key, parts=parts) | CallRefused(call=key, parts=parts):
+                self._mark("  failed  ", f"{self._tool(key)}: {_text(parts)}", "red")
             case CallHeld(call=key):
                 self._mark("held      ", f"{self._named(key)} waits for a person", "yellow")
             case RunStarted():
@@ -142,9 +147,11 @@ class Screen:
         self._line()
         self._print(f"{mark}{shown(_short(text))}", style)
 
+    def _tool(self, key: str) -> str:
+        return self._calls[key].name
+
     def _named(self, key: str) -> str:
-        call = self._calls.get(key)
-        return f"{call.name} {call.arguments}" if call else f"call {key}"
+        return f"{self._calls[key].name} {self._calls[key].arguments}"
 
 
 _BECAME: Mapping[str, str] = {

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
 from agentkit.cli import main
-from agentkit.emulator import Call, Emulator, Fault, Reply
+from agentkit.emulator import Emulator, Fault, Reply
 
 DESK = '''
 """An agent as a user writes it: tools that wait, fail, hang or lose their connection."""
@@ -139,14 +138,3 @@ def agentkit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         return Done(code, captured.out, captured.err)
 
     return run
-
-
-
-def calls(tool: str, **arguments: Any) -> Reply:
-    """Return a reply that calls one tool, with a thought."""
-    return Reply(reasoning=f"I need {tool}.", calls=[Call(tool, arguments)])
-
-
-def says(text: str) -> Reply:
-    """Return a final answer, with a thought."""
-    return Reply(content=text, reasoning="That is all.")

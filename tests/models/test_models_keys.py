@@ -64,6 +64,16 @@ async def test_the_rows_key_goes_to_the_rows_own_host(serving: Any, http: Any, m
         assert server.heard[0].headers["authorization"] == "Bearer k-env"
 
 
+async def test_a_header_of_ones_own_takes_the_place_of_the_key(
+    serving: Any, http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    async with serving(http(WHOLE)) as server:
+        row = Contract(id="row", base_url=server.base_url, api_key_env="MY_KEY")
+        await Model("m", contract=row, headers={"authorization": "Basic x"}).call(BODY, row, None)
+        assert server.heard[0].headers["authorization"] == "Basic x"
+
+
 async def test_a_row_that_names_no_variable_needs_no_key(serving: Any, http: Any) -> None:
     async with serving(http(WHOLE)) as server:
         row = Contract(id="row", base_url=server.base_url)

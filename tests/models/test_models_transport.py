@@ -1,6 +1,6 @@
-import gc
 import json
-import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Semaphore, Thread
 from typing import Any
 
 import anyio
@@ -242,13 +242,34 @@ async def test_one_client_serves_all_models_of_an_endpoint(serving: Any, http: A
         assert server.heard[1].headers["authorization"] == "Bearer other"
 
 
-def test_every_event_loop_has_its_own_client(serving: Any, http: Any) -> None:
-    async def once() -> str | None:
-        async with serving(http(json.dumps(WHOLE).encode())) as server:
-            return text(await ask(server.base_url))
+class _Service(BaseHTTPRequestHandler):
+    """Outlives the event loops of its clients."""
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        assert [anyio.run(once), anyio.run(once)] == ["Hi", "Hi"]
-        gc.collect()
-    assert [str(warning.message) for warning in caught] == []  # nothing is left open behind a loop
+    protocol_version = "HTTP/1.1"
+    left = Semaphore(0)
+
+    def finish(self) -> None:
+        super().finish()
+        self.left.release()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps(WHOLE).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_every_event_loop_has_its_own_client_and_leaves_no_connection_open() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Service) as service:
+        Thread(target=service.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{service.server_port}/v1"
+        for _ in range(2):
+            assert text(anyio.run(ask, url)) == "Hi"
+            assert _Service.left.acquire(timeout=2)
+        service.shutdown()
