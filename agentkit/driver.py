@@ -21,6 +21,7 @@ from agentkit.core.events import (
     AnyEvent,
     CallApproved,
     CallRefused,
+    CallResolved,
     InboxRefused,
     LimitReached,
     ModelFailed,
@@ -33,6 +34,7 @@ from agentkit.core.events import (
 )
 from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
+from agentkit.core.owed import awaits, cut_short
 from agentkit.core.spec import Binding
 from agentkit.core.state import State
 from agentkit.errors import ConfigurationError, JournalError, ModelError, ProtocolError
@@ -49,7 +51,7 @@ POLL = 0.5  # seconds between looks at what other processes and given-up threads
 _NEVER = 2**62
 
 Outcome: TypeAlias = tuple[AnyEvent, ...]
-News: TypeAlias = tuple[Command | None, Outcome | Exception]
+News: TypeAlias = tuple[Command | None, Outcome | BaseException]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,16 @@ class Driver:
                 await self._take_inbox()
             await self._start_owed(tasks)
             if not self._flying and not self._blocked() and not await self._take_inbox():
-                return
+                if not (left := self._left_alone()):
+                    return
+                await self._recorder.record(*left)
             if self._flying or self._blocked():
                 await self._receive()
+
+    def _left_alone(self) -> Outcome:
+        """Return what becomes of calls that will not run: the turn ends, and an earlier attempt of them still lives."""
+        why = "an earlier attempt of this call still runs in this process"
+        return tuple(ToolUnknown(call.key, why) for call in self._state.calls if call.status == "started")
 
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""
@@ -145,13 +154,13 @@ class Driver:
         while (check := next((c for c in commands(self._state) if isinstance(c, CheckCall)), None)) is not None:
             await self._recorder.record(verdicts={check.call: self._verdict(check)})
         owed = [command for command in commands(self._state) if not self._alive(command)]
-        for command, scope in self._flying.items():
-            if command not in owed:
-                self._cut(command, scope)
         for command in owed:
             if command not in self._flying:
                 self._flying[command] = anyio.CancelScope(shield=True)
                 tasks.start_soon(self._fly, command, self._flying[command])
+        for command, scope in self._flying.items():
+            if command not in owed or (isinstance(command, Reconcile) and cut_short(self._state)):
+                self._cut(command, scope)
 
     def _alive(self, command: Command) -> bool:
         """Tell whether an earlier attempt of a call still lives in this process: then nothing new is owed."""
@@ -167,6 +176,7 @@ class Driver:
         ending = self._state.ending
         call = self._state.call(command.call) if isinstance(command, RunTool) else None
         graced = (call is not None and call.effect == "once") or (ending is not None and ending.limit == "seconds")
+        graced = graced or (isinstance(command, Reconcile) and ending is not None)
         scope.deadline = min(scope.deadline, anyio.current_time() + (GRACE if graced else 0))
 
     async def _receive(self) -> None:
@@ -179,9 +189,9 @@ class Driver:
             await self._recorder.record(LimitReached("seconds", f"limit reached: {seconds} seconds in one turn"))
             return
         command, outcome = news
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             raise outcome
-        if outcome and self._owes(command):
+        if outcome and command is not None and awaits(self._state, command):
             await self._recorder.record(*outcome, verdicts=self._verdicts(outcome))
 
     async def _next(self) -> News:
@@ -191,20 +201,6 @@ class Driver:
             del self._flying[news[0]]
         return news
 
-    def _owes(self, command: Command | None) -> bool:
-        """Tell whether an outcome still has its place: a call may have been decided meanwhile."""
-        match command:
-            case CallModel(_, attempt):
-                return self._state.flight is not None and self._state.attempt == attempt
-            case RunTool(call=key, started=started):
-                call = self._state.call(key)
-                return call is not None and call.status == "started" and call.started == started
-            case Reconcile(call=key, question=question):
-                call = self._state.call(key)
-                return call is not None and call.status == "unknown" and call.question == question
-            case _:
-                return False
-
     async def _wind_up(self) -> None:
         """Something ended the drive: stop what is in flight, record how it ended, start nothing."""
         with anyio.CancelScope(shield=True):
@@ -212,7 +208,7 @@ class Driver:
                 self._cut(command, scope)
             while self._flying or self._desk.statistics().current_buffer_used:
                 done, outcome = await self._next()
-                if not isinstance(outcome, Exception) and outcome and self._owes(done):
+                if not isinstance(outcome, BaseException) and outcome and done and awaits(self._state, done):
                     await self._record_last(outcome)
 
     async def _record_last(self, outcome: Outcome) -> None:
@@ -267,13 +263,15 @@ class Driver:
             raise ProtocolError(f"the changed arguments do not fit: {text_of(verdict.event.parts)}")
 
     async def _fly(self, command: Command, scope: anyio.CancelScope) -> None:
-        outcome: Outcome | Exception = ()
+        outcome: Outcome | BaseException = ()
         try:
             with scope:
                 outcome = await self._perform(command)
             if scope.cancelled_caught:
                 outcome = self._cut_off(command)
-        except Exception as error:  # noqa: BLE001 - a defect: the loop raises it, after winding up
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001 - a defect, or SystemExit: the loop raises it, and starts nothing
             outcome = error
         finally:
             self._news.send_nowait((command, outcome))
@@ -297,6 +295,9 @@ class Driver:
                 return (ModelInterrupted(why, said["text"], said["reasoning"], self._prefix.sent(self._state)),)
             case RunTool():
                 return (ToolUnknown(command.call, why),)
+            case Reconcile(call, tool, _, question) if self._state.ending:
+                cut = f"the reconcile of {tool} was cut off: {why}"
+                return (CallResolved(call, question, "unknown", "reconcile", tool, why=cut),)
             case _:
                 return ()
 

@@ -81,11 +81,12 @@ REFUSED = re.compile(r"(^|_)(utils?|helpers?|common|managers?|handlers?|processo
 
 MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS, MAX_COMPLEXITY, MAX_AGENT_FIELDS = 400, 40, 6, 8, 10
 
-WAIVERS = {  # (rule, path) to the reason
-    (
-        "lazy_imports",
-        "agentkit/models/openai.py",
-    ): "the SDK's HTTP library has another name in each major version of it",
+WAIVERS = {  # rule and path, and the reason
+    "lazy_imports agentkit/cli/agents.py": "--agent names a module",
+    "lazy_imports agentkit/cli/asking.py": "not every system has readline",
+    "lazy_imports agentkit/cli/parser.py": "--help loads argparse and nothing else, says the folder's law",
+    "lazy_imports agentkit/cli/running.py": "a command's module is loaded when it is used, says the folder's law",
+    "lazy_imports agentkit/models/openai.py": "the SDK's HTTP library has another name in each major version of it",
 }
 
 
@@ -346,7 +347,7 @@ def project() -> list[Source]:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_project_keeps_the_rule(rule: Rule) -> None:
     broken = [(source.path, f"{source.path}:{line}: {text}") for source in project() for line, text in rule(source)]
-    waived = {path for name, path in WAIVERS if name == rule.__name__}
+    waived = {path for name, path in map(str.split, WAIVERS) if name == rule.__name__}
     assert "\n".join(shown for path, shown in broken if path not in waived) == ""
     assert waived <= {path for path, _ in broken}, "a waiver that nothing needs"
 

@@ -53,26 +53,31 @@ class Live:
         try:
             async for news in stream:
                 self._quiet_since = self._told = anyio.current_time()
-                if isinstance(news, Record):
-                    self._record(news)
-                else:
-                    self._delta(news)
+                self.take(news)
         except AgentkitError:
             return  # `result` raises it again, outside of the task group
 
+    def take(self, news: Record | Delta) -> None:
+        """Write what came."""
+        if isinstance(news, Record):
+            self._record(news)
+        else:
+            self._delta(news)
+
     async def _signs_of_life(self) -> None:
-        frames = 0
         while True:
             await anyio.sleep(_LOOK)
-            now = anyio.current_time()
-            quiet = now - self._quiet_since
-            if self._screen.terminal:
-                if quiet > (_QUIET if self._screen.at_start else _PATIENCE):
-                    frames += 1
-                    self._screen.passing(f"{_SPINNER[frames % len(_SPINNER)]} {self._doing} ({quiet:.0f} s)")
-            elif now - self._told > _QUIET_PLAIN:
-                self._told = now
-                self._screen.passing(f"… {self._doing} ({quiet:.0f} s)")
+            self.sign(anyio.current_time())
+
+    def sign(self, now: float) -> None:
+        """Say what is waited for, where nothing has come for a while; `now` is the event loop's time, in seconds."""
+        quiet = now - self._quiet_since
+        if self._screen.terminal:
+            if quiet > (_QUIET if self._screen.at_start else _PATIENCE):
+                self._screen.passing(f"{_SPINNER[int(now / _LOOK) % len(_SPINNER)]} {self._doing} ({quiet:.0f} s)")
+        elif now - self._told > _QUIET_PLAIN:
+            self._told = now
+            self._screen.passing(f"… {self._doing} ({quiet:.0f} s)")
 
     def _delta(self, delta: Delta) -> None:
         match delta.kind:

@@ -1,6 +1,7 @@
 """The table of commands as an argparse parser."""
 
 import argparse
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -50,4 +51,5 @@ class _Version(argparse.Action):
     """Prints the version; the module that knows it is loaded for that only."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        parser.exit(message=f"agentkit {import_module('agentkit.core.spec').VERSION}\n")
+        sys.stdout.write(f"agentkit {import_module('agentkit.core.spec').VERSION}\n")
+        parser.exit()

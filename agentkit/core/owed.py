@@ -261,3 +261,18 @@ def _may_reconcile(state: State, call: Call) -> bool:
     if tool is None or not tool.has_reconcile or call.reconciled or call.cleared:
         return False
     return call.effect == "once" or tool.effect == "once"
+
+
+def awaits(state: State, command: Command) -> bool:
+    """Tell whether an outcome still has its place: what the command was about may have been decided meanwhile."""
+    match command:
+        case CallModel(_, attempt):
+            return state.flight is not None and state.attempt == attempt
+        case RunTool(call=key, started=started):
+            call = state.call(key)
+            return call is not None and call.status == "started" and call.started == started
+        case Reconcile(call=key, question=question):
+            call = state.call(key)
+            return call is not None and call.status == "unknown" and call.question == question
+        case CheckCall():  # pragma: no branch - the last kind of command
+            return False

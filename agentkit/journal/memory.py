@@ -1,5 +1,7 @@
 """The journal in memory: the same contract without a file. It lives as long as the object."""
 
+# ruff: noqa: D102 - what each method promises is said once, in `Journal`
+
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -68,20 +70,20 @@ class MemoryJournal(Journal):
     async def __aexit__(self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
         return None
 
-    async def sessions(self, *, status: Status | None = None) -> AsyncIterator[str]:  # noqa: D102 - as in Journal
+    async def sessions(self, *, status: Status | None = None) -> AsyncIterator[str]:
         for held in reversed(tuple(self._sessions.values())):
             if status is None or held.head.status == status:
                 yield held.head.session_id
 
-    async def pending(self) -> AsyncIterator[Waiting]:  # noqa: D102
+    async def pending(self) -> AsyncIterator[Waiting]:
         async for session_id, asked in self.asked():
             yield waiting(session_id, asked)
 
-    async def head(self, session_id: str) -> Head | None:  # noqa: D102
+    async def head(self, session_id: str) -> Head | None:
         held = self._sessions.get(session_id)
         return held.head if held else None
 
-    async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:  # noqa: D102
+    async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:
         held = self._made(session_id)
         if held.head.owner is not None:
             raise SessionBusy(session_id, owner=f"this process ({held.head.owner})", until=None)
@@ -91,12 +93,12 @@ class MemoryJournal(Journal):
         held.head = replace(held.head, epoch=held.head.epoch + 1, owner=owner)
         return Lease(session_id, held.head.epoch, held.head.last_seq, created=fresh)
 
-    async def release(self, lease: Lease) -> None:  # noqa: D102
+    async def release(self, lease: Lease) -> None:
         held = self._sessions.get(lease.session_id)
         if held and held.head.epoch == lease.epoch:
             held.head = replace(held.head, owner=None)
 
-    async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:  # noqa: D102
+    async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
         held = self._sessions.get(lease.session_id)
         if held is None or (held.head.epoch, held.head.last_seq) != (lease.epoch, after) or held.head.owner is None:
             raise Fenced(f"session {lease.session_id!r} is no longer ours behind event {after}: nothing was written")
@@ -122,7 +124,7 @@ class MemoryJournal(Journal):
         self._wake(lease.session_id)
         return Appended(held.head.last_seq, at)
 
-    async def adopt(self, session: Imported) -> None:  # noqa: D102
+    async def adopt(self, session: Imported) -> None:
         if session.session_id in self._sessions:
             raise JournalError(f"there is a session {session.session_id!r} already: nothing was written")
         rows = [_Row(r.seq, r.at, r.turn, r.step, r.epoch, codec().encode(r.event)) for r in session.records]
@@ -132,7 +134,7 @@ class MemoryJournal(Journal):
         held.head = replace(held.head, uid=session.uid, agent=session.agent, status=session.status, last_seq=last)
         self._store(held, session.blobs)
 
-    async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:  # noqa: D102
+    async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:
         held = self._sessions.get(session_id)
         events = held.events if held else []
         first = bisect_right(events, after, key=lambda row: row.seq)
@@ -140,7 +142,7 @@ class MemoryJournal(Journal):
             if (event := codec().decode(row.stored)) is not None:
                 yield Record(row.seq, row.at, row.turn, row.step, event, row.epoch)
 
-    async def blob(self, session_id: str, name: str) -> bytes:  # noqa: D102
+    async def blob(self, session_id: str, name: str) -> bytes:
         held = self._sessions.get(session_id)
         data = held.blobs.get(name) if held else None
         if data is None:
@@ -149,7 +151,7 @@ class MemoryJournal(Journal):
             raise JournalError(f"session {session_id!r} has no contents named {name!r}: the journal is damaged")
         return data
 
-    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:  # noqa: D102
+    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:
         if session_id not in self._sessions and kind != "message":
             raise NoSuchSession(f"the journal holds no session {session_id!r}")
         held = self._made(session_id)
@@ -160,18 +162,18 @@ class MemoryJournal(Journal):
             self._wake(session_id)
         return held.inbox[kind, dedup]
 
-    async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:  # noqa: D102
+    async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:
         held = self._sessions.get(session_id)
         if held is None:
             return ()
         return tuple(held.inbox.values() if taken else (held.inbox[key] for key in held.untaken.values()))
 
-    async def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:  # noqa: D102
+    async def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:
         for (owner, _), asked in tuple(self._questions.items()):
             if session_id in (None, owner):
                 yield owner, asked
 
-    async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109, D102
+    async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109 - a long poll
         with anyio.move_on_after(timeout):
             while not self._has_news(session_id, seen):
                 await self._news.setdefault(session_id, anyio.Event()).wait()

@@ -1,5 +1,7 @@
 """The journal in one SQLite file: embedded, private, shared by the processes of one machine."""
 
+# ruff: noqa: D102 - what each method promises is said once, in `Journal`
+
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -38,9 +40,9 @@ class SQLiteJournal(Journal):
         self._open: SQLiteFile | None = None
 
     async def __aenter__(self) -> Self:
-        self._entered += 1
         if self._open is None:
             self._open = enter(self._path, create=self._create)
+        self._entered += 1
         try:
             await self._open.open()
         except BaseException:
@@ -61,65 +63,65 @@ class SQLiteJournal(Journal):
             raise JournalError(f"the journal {self._path} is not open: use `async with journal:` around this")
         return self._open
 
-    async def sessions(self, *, status: Status | None = None) -> AsyncIterator[str]:  # noqa: D102 - as in Journal
+    async def sessions(self, *, status: Status | None = None) -> AsyncIterator[str]:
         before = sys.maxsize
         while page := await self._file.reader.run(partial(sqlite_read.sessions, status=status, before=before)):
             for _, session_id in page:
                 yield session_id
             before = page[-1][0]
 
-    async def pending(self) -> AsyncIterator[Waiting]:  # noqa: D102
+    async def pending(self) -> AsyncIterator[Waiting]:
         async for session_id, asked in self.asked():
             yield waiting(session_id, asked)
 
-    async def head(self, session_id: str) -> Head | None:  # noqa: D102
+    async def head(self, session_id: str) -> Head | None:
         return await self._file.reader.run(partial(sqlite_read.head, session_id=session_id))
 
-    async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:  # noqa: D102
+    async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:
         return await self._file.claim(session_id, (uid, agent), Owner.this_process(owner), self._ttl)
 
-    async def release(self, lease: Lease) -> None:  # noqa: D102
+    async def release(self, lease: Lease) -> None:
         await self._file.release(lease)
 
-    async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:  # noqa: D102
+    async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
         work = partial(sqlite_write.append, lease=lease, after=after, batch=batch, ttl=self._ttl)
         appended = await self._file.writer.run(work)
         self._file.watch.ring(lease.session_id)
         return appended
 
-    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:  # noqa: D102
+    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:
         fact = sqlite_write.Fact(session_id, kind, dedup, body, by)
         row = await self._file.writer.run(partial(sqlite_write.put, fact=fact))
         self._file.watch.ring(session_id)
         return row
 
-    async def adopt(self, session: Imported) -> None:  # noqa: D102
+    async def adopt(self, session: Imported) -> None:
         await self._file.writer.run(partial(sqlite_write.adopt, session=session))
 
-    async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:  # noqa: D102
+    async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:
         while rows := await self._file.reader.run(partial(sqlite_read.events, session_id=session_id, after=after)):
             for row in rows:
                 if (record := sqlite_read.record(session_id, row)) is not None:
                     yield record
             after = rows[-1][0]
 
-    async def blob(self, session_id: str, name: str) -> bytes:  # noqa: D102
+    async def blob(self, session_id: str, name: str) -> bytes:
         data = await self._file.reader.run(partial(sqlite_read.blob, session_id=session_id, name=name))
         if data is None:
             raise JournalError(f"session {session_id!r} has no contents named {name!r}: the journal is damaged")
         return data
 
-    async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:  # noqa: D102
+    async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:
         return await self._file.reader.run(partial(sqlite_read.inbox, session_id=session_id, taken=taken))
 
-    async def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:  # noqa: D102
+    async def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:
         after = 0
         while page := await self._file.reader.run(partial(sqlite_read.asked, session_id=session_id, after=after)):
             for _, of, asked in page:
                 yield of, asked
             after = page[-1][0]
 
-    async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109, D102
+    async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109 - a long poll
         file = self._file
         news = partial(sqlite_read.has_news, session_id=session_id, seen=seen)
         with anyio.move_on_after(timeout):

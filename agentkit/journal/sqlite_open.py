@@ -105,7 +105,7 @@ def _wal(db: sqlite3.Connection) -> str | None:
     try:
         mode: str = db.execute("pragma journal_mode = wal").fetchone()[0]
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+        if code_of(error) != sqlite3.SQLITE_BUSY:
             raise
         return None
     return mode
@@ -113,9 +113,13 @@ def _wal(db: sqlite3.Connection) -> str | None:
 
 def explained(error: sqlite3.Error, path: Path | str) -> JournalError:
     """Return SQLite's error as ours, with what to do."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes hold the plain one below
-    kind, words = _WORDS.get(code, (JournalError, "SQLite failed"))
+    kind, words = _WORDS.get(code_of(error), (JournalError, "SQLite failed"))
     return kind(f"{path}: {words} ({error})")
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """Return SQLite's plain result code; an extended one holds it in its last byte. Python's own errors have none."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 _WORDS: dict[int, tuple[type[JournalError], str]] = {

@@ -13,7 +13,7 @@ from agentkit.errors import AppendUncertain, Fenced, JournalError, NoSuchSession
 from agentkit.journal.base import Appended, Batch, Imported, InboxKind, InboxRow, Lease
 from agentkit.journal.codec import codec
 from agentkit.journal.owner import Owner
-from agentkit.journal.sqlite_open import explained
+from agentkit.journal.sqlite_open import code_of, explained
 from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment
 
 NOW = "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"  # milliseconds since 1970, UTC
@@ -192,7 +192,7 @@ def _commit(db: sqlite3.Connection, what: str) -> None:
     try:
         db.execute("commit")
     except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF in _CERTAIN:
+        if code_of(error) in _CERTAIN:
             raise
         raise AppendUncertain(
             f"{what}: it failed at commit, written or not is known when the session is loaded again. "

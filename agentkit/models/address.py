@@ -1,9 +1,11 @@
-"""Base URLs, pure: which can work, and which host they name."""
+"""Where requests go, pure: which addresses can work, which host they name, and where a secret may go."""
 
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from agentkit.errors import ConfigurationError
+
+_TELLING = ("authorization", "key", "token", "secret", "cookie")
 
 
 def checked(base_url: str) -> str:
@@ -42,6 +44,11 @@ def loopback(base_url: str) -> bool:
 def encrypted(base_url: str) -> bool:
     """Tell whether a key may be sent there: over https, or on this machine."""
     return base_url.startswith("https:") or loopback(base_url)
+
+
+def telling(header: str) -> bool:
+    """Tell by its name whether a header (or an argument) holds a secret."""
+    return any(part in header.lower() for part in _TELLING)
 
 
 def _split(url: str) -> SplitResult | None:

@@ -57,8 +57,9 @@ class Assembly:
             self.error = value if isinstance(value, list) else self.error  # some services wrap an error in a list
             return []
         self.usage = usage_of(value.get("usage")) or self.usage
-        self.error = value.get("error") or self.error
-        choices = value.get("choices", [])
+        choices = value.get("choices") or []
+        bare = value if not choices and isinstance(value.get("message"), str) else None  # an error without its wrapping
+        self.error = value.get("error") or bare or self.error
         if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
             raise ShapeError("`choices` is not a list of objects")
         return [piece for choice in choices if not choice.get("index") for piece in self._choice(choice)]

@@ -26,6 +26,7 @@ from agentkit.errors import (
 from agentkit.models.sse import decode
 
 _LONGEST: Final = 4000  # characters of a service's words that are kept
+_SHORTEST: Final = 6  # characters of a secret; what is shorter ("none", "EMPTY") is a word, and words stay readable
 _TOO_LONG: Final = re.compile(
     r"context[ _-]?(length|window|size)|context_length_exceeded|maximum context|prompt is too long|too many tokens",
     re.IGNORECASE,
@@ -58,7 +59,8 @@ class Asked:
     def clean(self, text: str) -> str:
         """Strike the secrets out of a text."""
         for secret in self.secrets:
-            text = text.replace(secret, "<secret>")
+            if len(secret) >= _SHORTEST:
+                text = text.replace(secret, "<secret>")
         return text[:_LONGEST]
 
 
@@ -110,7 +112,7 @@ def words(error: Any) -> str:
     inner = error.get("error")
     if inner:
         return words(inner)
-    said = next((str(error[key]) for key in ("message", "detail", "msg", "title") if error.get(key)), "")
+    said = next((words(error[key]) for key in ("message", "detail", "msg", "title") if error.get(key)), "")
     wrapped = error.get("metadata")
     raw = wrapped.get("raw") if isinstance(wrapped, dict) else None
     if raw is not None:
@@ -156,7 +158,7 @@ def _violation(asked: Asked, status: int, said: str, index: int | None) -> Contr
     row = asked.contract
     names = row.carrier.read if row.carrier.write == "same" else (row.carrier.write,)
     if index is None:
-        index = _first_without(asked.messages, names)
+        index = _first_without(asked.messages, row, names)
     which = f"message {index}" if index is not None else "no answer in the request"
     return ContractViolation(
         f"{asked.url} says that reasoning was lost ({status}): {said!r}. In the request for model {asked.model!r} "
@@ -167,12 +169,18 @@ def _violation(asked: Asked, status: int, said: str, index: int | None) -> Contr
     )
 
 
-def _first_without(messages: Sequence[bytes], names: Sequence[str]) -> int | None:
+def _first_without(messages: Sequence[bytes], row: Contract, names: Sequence[str]) -> int | None:
+    """Find the first answer that lacks what the row asks for; where it asks inside a turn only, in the last turn."""
+    found = None
     for index, fragment in enumerate(messages):
         message = decode(fragment)
-        if message["role"] == "assistant" and not any(message.get(name) is not None for name in names):
-            return index
-    return None
+        if message["role"] == "user" and row.retention == "turn":
+            found = None
+        asked = row.applies_to == "all_assistant" or message.get("tool_calls")
+        lacks = message["role"] == "assistant" and all(message.get(name) is None for name in names)
+        if found is None and asked and lacks:
+            found = index
+    return found
 
 
 def _index(said: str) -> int | None:

@@ -13,11 +13,10 @@ from agentkit.core.request import Sending
 from agentkit.core.spec import Binding
 from agentkit.errors import ConfigurationError
 from agentkit.models import contracts, wire
-from agentkit.models.address import checked, encrypted, host_of, loopback
+from agentkit.models.address import checked, encrypted, host_of, loopback, telling
 from agentkit.models.base import Body, Broken, Reply, Show
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_TELLING = ("authorization", "key", "token", "secret", "cookie")  # parts of the names of headers that hold a secret
 
 
 class Model:
@@ -169,7 +168,7 @@ def _check_secrets(base_url: str, secrets: Mapping[str, str]) -> None:
     for name, value in secrets.items():
         if not value.isascii() or not value.isprintable() or value != value.strip():
             raise ConfigurationError(f"{name} holds characters that no header may hold (a line end copied with it?)")
-        if value and not encrypted(base_url) and any(part in name.lower() for part in _TELLING):
+        if value and telling(name) and not encrypted(base_url):
             raise ConfigurationError(
                 f"{name} would go to {base_url} in the open: use https, or http on this machine (127.0.0.1) only"
             )

@@ -23,7 +23,7 @@ from agentkit.core.contract import Contract
 from agentkit.core.messages import Producer
 from agentkit.errors import ModelError, Overloaded, RateLimited
 from agentkit.models import faults, wire
-from agentkit.models.address import host_of, loopback
+from agentkit.models.address import host_of, loopback, telling
 from agentkit.models.base import Body, Reply, Show
 from agentkit.models.faults import Asked
 from agentkit.models.reading import Reading
@@ -37,9 +37,9 @@ else:
 
 CONCURRENT: Final = 64  # requests at once per endpoint and event loop, over all sessions
 CONNECT: Final = 15.0  # seconds to make a connection
-REST: Final = 2.0  # seconds that usage and end mark may take once the answer itself is complete
+REST: Final = 3.0  # seconds that usage and end mark may take once the answer itself is complete
 
-_FAILURES: Final = (http.HTTPError, http.StreamError, ssl.SSLError, anyio.EndOfStream, anyio.ClosedResourceError)
+_FAILURES: Final = (http.HTTPError, http.StreamError, ssl.SSLError, anyio.EndOfStream, anyio.BrokenResourceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ async def ask(to: Recipient, body: Body, contract: Contract, show: Show | None) 
     Raises:
         ModelError: the service refused, or could not be reached as often as we were ready to try.
     """
-    secrets = tuple(value.removeprefix("Bearer ") for value in to.headers.values() if value)
-    asked = Asked(to.model, to.base_url, contract, body.messages, secrets)
+    secrets = [value.rpartition(" ")[2] for name, value in to.headers.items() if telling(name)]
+    asked = Asked(to.model, to.base_url, contract, body.messages, tuple(secrets))
     data = wire.whole(body, contract, stream=show is not None)
     return await patiently(lambda: _once(to, asked, data, show))
 

@@ -80,7 +80,9 @@ class ScriptedModel(Model):
     def _answer(self, said: AssistantMessage, contract: Contract, asked: int, show: Show | None) -> Reply:
         """Let the reply go the way of an answer that came over the wire."""
         message = json.loads(wire.encode(Sending(said, said.reasoning), contract))
-        answer = Assembly(contract, said.producer or Producer(self.name, contract.id), extras=dict(said.extras))
+        answer = Assembly(
+            contract, said.producer or Producer(self.name, contract.id, self.host), extras=dict(said.extras)
+        )
         usage = Usage(
             asked // _BYTES_PER_TOKEN,
             0,

@@ -96,13 +96,18 @@ async def model_service() -> AsyncIterator[str]:
     """Run the emulator in a process of its own; gives the address of its API."""
     program = [sys.executable, "-m", "agentkit.emulator", "--script", str(_SCRIPT)]
     async with await anyio.open_process(program, stdin=None, stderr=None) as process:
-        lines = TextReceiveStream(cast("ByteReceiveStream", process.stdout))
         try:
-            base_url = await lines.receive()
-        except anyio.EndOfStream:
-            raise SystemExit("The emulator did not start: it needs pip install 'agentkit-reasoning[server]'") from None
-        yield base_url.strip()
-        process.terminate()
+            yield await _first_line(process)
+        finally:
+            process.terminate()
+
+
+async def _first_line(process: Process) -> str:
+    lines = TextReceiveStream(cast("ByteReceiveStream", process.stdout))
+    try:
+        return (await lines.receive()).strip()
+    except anyio.EndOfStream:
+        raise SystemExit("The emulator did not start: it needs pip install 'agentkit-reasoning[server]'") from None
 
 
 async def worker(base_url: str, place: Path) -> Process:

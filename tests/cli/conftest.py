@@ -12,7 +12,8 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from agentkit.cli import main
-from agentkit.emulator import Emulator, Fault, Reply
+from agentkit.emulator import Emulator
+from agentkit.emulator.script import Turn
 
 DESK = '''
 """An agent as a user writes it: tools that wait, fail, hang or lose their connection."""
@@ -69,7 +70,14 @@ async def slow() -> str:
     return "done"
 
 
-TOOLS = [find_order, long_story, refund, charge, ask_colour, slow]
+@tool(effect="once")
+async def slow_once() -> str:
+    """Take very long, and change something."""
+    await anyio.sleep(60)
+    return "done"
+
+
+TOOLS = [find_order, long_story, refund, charge, ask_colour, slow, slow_once]
 agent = Agent(MODEL, name="desk", instructions="You help.", tools=TOOLS)
 other = Agent(MODEL, name="desk", instructions="You help very much.", tools=TOOLS[:-1])
 short = Agent(MODEL, name="desk", instructions="You help.", tools=TOOLS, limits=Limits(steps=1))
@@ -114,7 +122,7 @@ def serve(desk: Path) -> Iterator[Serve]:
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
 
-        def start(*replies: Reply | Fault) -> Emulator:
+        def start(*replies: Turn) -> Emulator:
             emulator = Emulator({"*": list(replies)})
             stack.enter_context(portal.wrap_async_context_manager(emulator))
             (desk / "url.txt").write_text(emulator.base_url, "utf-8")

@@ -12,7 +12,9 @@ import pytest
 
 from agentkit import SQLiteJournal
 from agentkit.emulator import Call, Fault, Reply
+from agentkit.events import SessionStarted
 from agentkit.ids import process_name, uuid7
+from agentkit.journal.base import Asked, Batch, Placed
 
 Type = Callable[..., Any]
 CHAT = ("chat", "--agent", "desk:agent", "--session", "c-1")
@@ -158,10 +160,27 @@ def test_where_a_process_drives_the_session_it_is_named(desk: Path, held: str) -
         async with SQLiteJournal(desk / "agentkit.db") as journal:
             lease = await journal.claim("c-1", uid=uuid7(), agent="desk", owner=process_name())
             try:
-                done = await anyio.to_thread.run_sync(lambda: subprocess.run(command, capture_output=True, text=True))  # noqa: PLW1510 - looked at below
-                assert done.stdout.splitlines()[1] == f"  {process_name()} drives the session and takes it up now"
+                done = await anyio.run_process(command)
+                line = done.stdout.decode().splitlines()[1]
+                assert line.startswith(f"  {process_name()} ")
+                assert line.endswith("drives the session and takes it up now")
             finally:
                 await journal.release(lease)
 
     command = [sys.executable, "-m", "agentkit.cli", "approve", held, "--by", "ann"]
     anyio.run(drive)
+
+
+def test_one_id_in_two_sessions_has_to_be_told_apart(desk: Path, agentkit: Type) -> None:
+    async def ask_twice() -> None:
+        async with SQLiteJournal(desk / "agentkit.db") as journal:
+            for name in ("c-1", "c-2"):
+                lease = await journal.claim(name, uid=uuid7(), agent="desk", owner=process_name())
+                placed = Placed(SessionStarted(name, "desk"), 0, None)
+                asked = Asked("1.1.0-1-aa", 1, "question", "1.1.0", b'{"text": "which?"}')
+                await journal.append(lease, 0, Batch([placed], opened=[asked], status="waiting"))
+                await journal.release(lease)
+
+    anyio.run(ask_twice)
+    done = agentkit("answer", "1.1.0-1-aa", "this", "--by", "ann")
+    assert (done.code, "waits in c-1, c-2: say which with --session" in done.err) == (1, True)

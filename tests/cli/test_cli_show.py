@@ -154,7 +154,7 @@ def test_every_event_has_its_words() -> None:
     assert set(TABLE) == set(get_args(events.AnyEvent))
 
 
-F, G = (BoundTool(name, "d", effect, exclusive=effect == "once") for name, effect in (("f", "once"), ("g", "read")))
+F, G = BoundTool("f", "d", "once", exclusive=True), BoundTool("g", "d", "read", exclusive=False)
 BOUND = events.AgentBound(
     agent="a",
     model="m",

@@ -21,6 +21,8 @@ from agentkit import Agent, Model, Result, Session, SQLiteJournal, Tool, tool
 from examples.retail.desk import desk
 from examples.retail.shop import Change, ResultT, Shop
 
+SLOW = 0.15  # seconds, on either side of a change
+
 
 class Watched(Shop):
     """A shop that takes its time on both sides of a change, and notes it if it is asked twice for the same."""
@@ -28,9 +30,9 @@ class Watched(Shop):
     def perform(self, change: Change[ResultT], *, key: str) -> ResultT:
         if self.recorded(change, key=key) is not None:
             self.path.with_suffix(".twice").write_text(key)
-        time.sleep(Random().uniform(0, 0.05))  # noqa: S311 - any moment will do
+        time.sleep(Random().uniform(0, SLOW))  # noqa: S311 - any moment will do
         result = super().perform(change, key=key)
-        time.sleep(Random().uniform(0, 0.05))  # noqa: S311 - as above
+        time.sleep(Random().uniform(0, SLOW))  # noqa: S311 - as above
         return result
 
 

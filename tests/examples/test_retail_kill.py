@@ -26,8 +26,8 @@ pytestmark = [needs_real, pytest.mark.anyio, pytest.mark.crash]
 ONCE = {each.name for each in desk("deepseek-flash").tools if each.effect == "once"}
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.examples.retail_process", "agentkit.models.openai", "agentkit.models.prices"])
-PAUSE = 0.04  # seconds before each answer of the model: no run is shorter than all of them together
-KILLS = 3
+PAUSE = 0.03  # seconds before each answer of the model
+KILLS = 4
 
 
 def changes(task: dict[str, Any]) -> list[str]:
@@ -60,9 +60,10 @@ class Desk:
         return [replace(reply, delay=PAUSE) for reply in turns(self.task, 1, Random(self.number))]  # noqa: S311
 
     @property
-    def shortest(self) -> float:
-        """Seconds that a run takes at least."""
-        return PAUSE * (len(self.task["calls"]) + 3)
+    def moments(self) -> list[float]:
+        """When it is killed, in seconds after each start: the first time for certain before it is through."""
+        luck, shortest = Random(self.number), PAUSE * (len(self.task["calls"]) + 3)  # noqa: S311 - chosen, not secret
+        return [luck.uniform(0, shortest), *(luck.uniform(0, shortest + 0.5) for _ in range(KILLS - 1))]
 
     def __str__(self) -> str:
         return f"{self.number}, task {self.task['id']}{', forgetful' if self.forgetful else ''}"
@@ -132,13 +133,12 @@ async def life(mine: Desk, files: Files, service: Emulator, seconds: float) -> s
     "mine", [pytest.param(each, marks=pytest.mark.full if each.number >= SOME else (), id=str(each)) for each in DESKS]
 )
 async def test_killed_at_any_moment_and_run_again(mine: Desk, service: Emulator, tmp_path: Path) -> None:
-    luck = Random(mine.number)  # noqa: S311 - chosen, not secret
     books: Books = json.loads((REAL / "db.json").read_text())
     files = Files(tmp_path / "journal.db", load(tmp_path / "shop.db", books).path)
     agent = desk(Model("deepseek-flash", base_url=service.base_url, contract="deepseek-v4"))
     agent = forgetful(agent) if mine.forgetful else agent
 
-    lives = [await life(mine, files, service, luck.uniform(0, mine.shortest)) for _ in range(KILLS)]
+    lives = [await life(mine, files, service, moment) for moment in mine.moments]
     assert lives[0] == "killed"
     while lives[-1] != "completed":
         assert len(lives) < KILLS + 2 * len(changes(mine.task)) + 1, lives

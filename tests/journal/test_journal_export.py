@@ -28,7 +28,7 @@ NASTY = UserSaid((Text(' a\u2028\0\ud83d"\\n '), Stored(LARGE.hash, 5)), id="m1"
 @pytest.fixture
 async def told(journal: Journal) -> Journal:
     """Give a journal with a session `old` that waits for a person."""
-    bound, blobs = bind(BINDING, None, static=True)
+    bound, blobs = bind(BINDING, "models.example", None, static=True)
     lease = await journal.claim("old", uid="uid-1", agent="desk", owner="test")
     first = [Placed(SessionStarted("uid-1", "desk"), 0, None), Placed(bound, 0, None), Placed(NASTY, 1, None)]
     asked = Asked("q1", 3, "question", "1.1.0", b'{"text":"?"}')

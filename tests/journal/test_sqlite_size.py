@@ -26,7 +26,7 @@ async def test_the_file_is_at_most_half_as_large_again_as_the_conversation(tmp_p
             sent = Sent(3 * step, ("0123456789abcdef01234567",) * 3)
             events: list[AnyEvent] = [
                 ModelResponded(message, sent, Usage(1000 * step, 900 * step, 300, 200), "tool_calls"),
-                *(ToolStarted(f"1.{step}.{n}", "read", "0123456789abcdef012345", "0123456789abcdef012345") for n in range(2)),
+                *(ToolStarted(f"1.{step}.{n}", "read", *("0123456789abcdef012345",) * 2) for n in range(2)),
                 *(ToolFinished(f"1.{step}.{n}", (Text(found),)) for n in range(2)),
                 ModelStarted(1, 5000),
             ]

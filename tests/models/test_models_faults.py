@@ -82,6 +82,7 @@ def test_a_conversation_that_does_not_fit_is_named(text: str) -> None:
         ({"error": {"message": "a"}}, "a"),
         ({"error": "b"}, "b"),
         ({"detail": "c"}, "c"),
+        ({"object": "error", "message": {"detail": [{"loc": ["a"], "msg": "x"}, {"msg": "y"}]}}, "x; y"),
         ([{"error": {"code": 400, "message": "d", "status": "INVALID_ARGUMENT"}}], "d"),
         ({"code": "invalid-argument", "error": "e"}, "e"),
         ({"error": {"message": "Provider returned error", "metadata": {"raw": "f"}}}, "Provider returned error: f"),
@@ -136,6 +137,15 @@ def test_either_field_counts_where_the_row_echoes_it() -> None:
     row = GENERIC.model_copy(update={"missing_match": ("must be passed back",)})
     messages = [b'{"role":"assistant","reasoning":"r"}', b'{"role":"assistant","content":"x"}']
     assert refused(400, {"error": LOST}, row, messages=messages).message_index == 1
+
+
+def test_only_answers_the_row_covers_are_blamed() -> None:
+    turn = V32.model_copy(update={"missing_match": ("must be passed back",)})
+    messages = [MESSAGES[1], MESSAGES[4], MESSAGES[1], MESSAGES[2], MESSAGES[4]]
+    assert refused(400, {"error": LOST}, turn, messages=messages).message_index == 4
+    with_calls = V4.model_copy(update={"applies_to": "tool_call_messages"})
+    call = b'{"role":"assistant","tool_calls":[{}]}'
+    assert refused(400, {"error": LOST}, with_calls, messages=[*messages, call]).message_index == 5
 
 
 def test_long_words_are_cut() -> None:

@@ -120,13 +120,18 @@ def test_a_key_that_cannot_be_a_header_is_not_shown() -> None:
 
 
 async def test_a_key_that_the_service_repeats_is_struck_out(serving: Any, http: Any) -> None:
-    body = b'{"error":{"message":"bad key k-very-secret and X-mine-too","type":"authentication_error"}}'
+    body = b'{"error":{"message":"bad key k-very-secret and X-mine-too, service","type":"authentication_error"}}'
     async with serving(http(body, status="401 No")) as server:
-        model = Model("m", base_url=server.base_url, api_key="k-very-secret", headers={"X-Token": "X-mine-too"})
+        model = Model(
+            "m",
+            base_url=server.base_url,
+            api_key="k-very-secret",
+            headers={"X-Token": "X-mine-too", "X-Team": "service"},
+        )
         with pytest.raises(AuthenticationFailed) as caught:
             await model.call(BODY, model.resolve(), None)
     error: BaseException | None = caught.value
-    assert caught.value.provider_text == "bad key <secret> and <secret>"
+    assert caught.value.provider_text == "bad key <secret> and <secret>, service"
     while error is not None:
         assert "k-very-secret" not in repr(error) + str(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

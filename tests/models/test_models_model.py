@@ -23,6 +23,7 @@ def test_a_known_name_is_enough() -> None:
         assert contract_for(name) == model.resolve()
     mine = Model("m", base_url="http://127.0.0.1:1/v1")
     assert model_for(mine) is mine
+    assert (mine.host, model_for("deepseek-flash").host) == ("127.0.0.1", "api.deepseek.com")
     assert repr(mine) == "Model('m', base_url='http://127.0.0.1:1/v1')"
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentkit.core.messages import AssistantMessage, Text, ToolCall, UserMessage
+from agentkit.core.messages import AssistantMessage, Producer, Text, ToolCall, UserMessage
 from agentkit.core.request import Sending
 from agentkit.errors import AgentkitError, Overloaded
 from agentkit.models import Model, ScriptedModel
@@ -27,6 +27,7 @@ async def test_replies_are_played_in_order_and_requests_kept() -> None:
         first, second = await ask(model, "one", shown), await ask(model, "two")
     assert isinstance(first, Answered)
     assert (first.message.text, first.message.reasoning) == (said.text, said.reasoning)
+    assert first.message.producer == Producer("scripted", "generic", model.host)
     assert (first.message.calls, first.message.extras, first.finish) == (said.calls, said.extras, "tool_calls")
     assert isinstance(second, Answered)
     assert (second.message.text, second.finish) == ("Done.", "stop")

@@ -9,7 +9,7 @@ import pytest
 from agentkit.core.contract import Contract
 from agentkit.core.messages import Text, UserMessage
 from agentkit.core.request import Sending
-from agentkit.errors import BadRequest, Overloaded, RateLimited, Unreachable
+from agentkit.errors import AuthenticationFailed, BadRequest, BalanceExhausted, Overloaded, RateLimited, Unreachable
 from agentkit.models import Model, openai, wire
 from agentkit.models.base import Answered, Body, Broken, Piece, Reply, Unusable
 
@@ -180,9 +180,14 @@ async def test_waiting_is_as_long_as_the_service_asks(serving: Any, http: Any) -
 @pytest.mark.parametrize(
     ("status", "kind", "asked"),
     [
+        ("408 Slow", Overloaded, 4),
         ("429 Too Many", RateLimited, 4),
         ("503 No", Overloaded, 4),
         ("400 Bad", BadRequest, 1),
+        ("401 No", AuthenticationFailed, 1),
+        ("402 Pay", BalanceExhausted, 1),
+        ("403 No", AuthenticationFailed, 1),
+        ("404 No", BadRequest, 1),
         ("422 No", BadRequest, 1),
     ],
 )

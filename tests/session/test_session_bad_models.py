@@ -6,7 +6,15 @@ import pytest
 
 from agentkit import MemoryJournal, Usage
 from agentkit.errors import AnswerInterrupted, AnswerRejected
-from agentkit.events import CallRefused, ModelFailed, ModelInterrupted, ModelRejected, ModelResponded, ToolStarted
+from agentkit.events import (
+    CallRefused,
+    ModelFailed,
+    ModelInterrupted,
+    ModelRejected,
+    ModelResponded,
+    ToolFinished,
+    ToolStarted,
+)
 from agentkit.messages import AssistantMessage, ToolCall
 from agentkit.models import ScriptedModel
 from agentkit.models.base import Broken, Piece, Show, Unusable
@@ -165,8 +173,6 @@ async def test_a_defect_in_a_model_of_the_users_is_raised_and_the_session_goes_o
 async def test_a_tool_that_raises_tells_the_model_briefly_and_people_in_full() -> None:
     async def broken(_: Till, __: str) -> None:
         raise RuntimeError("secret path /etc/x")
-
-    from agentkit.events import ToolFinished
 
     till, model = Till(before=broken), Played(asks(("refund", {"order": "7"})), "done")
     async with session_of(model, MemoryJournal(), till, refund(effect="idempotent")) as session:

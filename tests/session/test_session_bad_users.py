@@ -100,7 +100,7 @@ def test_a_parameter_without_annotation_is_named() -> None:
 def test_the_decorator_without_parentheses_shows_how() -> None:
     with pytest.raises(TypeError, match=r'@tool\(effect="read"\)'):
 
-        @tool
+        @tool  # type: ignore[call-overload]  # that is the point
         async def find(order: str) -> str:
             return order
 
@@ -129,12 +129,12 @@ async def test_a_message_that_is_neither_text_nor_parts_says_so() -> None:
             await session.run([{"type": "text", "text": "hi"}])  # type: ignore[list-item]
 
 
-# --- Agent.run ---------------------------------------------------------------------------------------------------------
+# --- Agent.run -------------------------------------------------------------------------------------------------------
 
 
 async def test_agent_run_refuses_tools_that_may_wait_before_the_first_request() -> None:
     model = ScriptedModel("hi")
-    with pytest.raises(ConfigurationError, match="refund may need approval.*Session"):
+    with pytest.raises(ConfigurationError, match=r"refund may need approval.*Session"):
         await Agent(model, tools=[look, refund(needs_approval=True)], deps_type=Till).run("hi", deps=Till())
     assert not model.requests
 
@@ -151,7 +151,9 @@ async def test_agent_run_gives_an_unknown_outcome_up_at_once() -> None:
     assert "Do not repeat it" in told(model.requests[-1])[0]
 
 
-@pytest.mark.xfail(strict=True, reason="Agent.run returns `waiting` with an approval nobody can give; it has to deny it")
+@pytest.mark.xfail(
+    strict=True, reason="Agent.run returns `waiting` with an approval nobody can give; it has to deny it"
+)
 async def test_agent_run_does_not_wait_for_a_twin_that_nobody_can_approve() -> None:
     till, pay = Till(trouble=broken_line), AssistantMessage(None, calls=(ToolCall("a", "refund", '{"order": "7"}'),))
     with ScriptedModel(pay, pay, "sorry") as model:
@@ -160,7 +162,7 @@ async def test_agent_run_does_not_wait_for_a_twin_that_nobody_can_approve() -> N
     assert till.done == ["7"]
 
 
-# --- the service refuses -----------------------------------------------------------------------------------------------
+# --- the service refuses ---------------------------------------------------------------------------------------------
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -169,7 +171,7 @@ class Refusing(BaseHTTPRequestHandler):
     statuses: list[int]
     asked: list[dict[str, Any]]
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         self.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         status = self.statuses[min(len(self.asked), len(self.statuses)) - 1]
         said: dict[str, Any] = {"error": {"message": f"refused with {status}"}}
@@ -208,7 +210,7 @@ async def test_what_cannot_be_healed_is_asked_once_and_raised_typed(status: int,
     async with session_of(Model("m", base_url=url, contract="generic"), MemoryJournal()) as session:
         with pytest.raises(FINAL[status], match=f"refused with {status}") as raised:
             await session.run("poison", id="m1")
-        assert raised.value.status == status  # type: ignore[attr-defined]
+        assert raised.value.status == status
         assert len(handler.asked) == 1
         assert (await session.run("hi", id="m2")).output == "done"
         assert told(handler.asked[-1], "user") == ["hi"], "the poison is off the wire"

@@ -57,7 +57,7 @@ async def test_status_while_it_runs_says_that_the_turn_is_open() -> None:
 
     model = Played(waits)
     async with session_of(model, MemoryJournal()) as session, anyio.create_task_group() as tasks:
-        tasks.start_soon(session.run, "a", )
+        tasks.start_soon(session.run, "a")
         await until(lambda: model.requests)
         status = await session.status()
         assert status
@@ -95,7 +95,7 @@ async def test_following_shows_each_event_once_as_it_comes(kind: str, tmp_path: 
 
     async def follow(watched: Session[Any, Any]) -> None:
         async for record in watched.events(follow=True):
-            seen.append(record)
+            seen.append(record)  # noqa: PERF401 - it never ends
 
     def ends() -> int:
         return sum(isinstance(record.event, TurnEnded) for record in seen)

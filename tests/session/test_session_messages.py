@@ -5,12 +5,13 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.session.desk import Played, Till, asks, facts_of, file, look, refund, session_of, told, until
 
 from agentkit import MemoryJournal, Result
+from agentkit.core.messages import text_of
 from agentkit.errors import BadRequest, BalanceExhausted, MessageIdReused, NothingToResume
-from agentkit.journal.export import export, import_
 from agentkit.events import InboxRefused, ModelFailed, ModelResponded, TurnEnded, TurnResumed, UserSaid
+from agentkit.journal.export import export, import_
+from tests.session.desk import Played, Till, asks, facts_of, file, look, refund, session_of, told, until
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ async def test_the_same_message_after_another_turn_returns_its_own_result() -> N
 async def test_an_id_with_another_text_is_an_error_that_says_so() -> None:
     async with session_of(Played(), MemoryJournal()) as session:
         await session.run("hi", id="m1")
-        with pytest.raises(MessageIdReused, match="m1.*another text"):
+        with pytest.raises(MessageIdReused, match=r"m1.*another text"):
             await session.run("ho", id="m1")
         with pytest.raises(MessageIdReused):
             await session.say("ho", id="m1")
@@ -179,11 +180,7 @@ async def test_a_poisonous_message_is_off_the_wire_afterwards() -> None:
         await session.run("ho")
         assert told(model.requests[1], "user") == ["hi"]
         assert told(model.requests[2], "user") == ["hi", "ho"]
-        assert [part.text for said in await facts_of(session, UserSaid) for part in said.parts] == [
-            "poison",
-            "hi",
-            "ho",
-        ]  # type: ignore[union-attr]
+        assert [text_of(event.parts) for event in await facts_of(session, UserSaid)] == ["poison", "hi", "ho"]
 
 
 async def test_a_turn_that_failed_after_an_answer_stays_on_the_wire() -> None:

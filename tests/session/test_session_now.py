@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from agentkit import MemoryJournal, Session
+from agentkit import MemoryJournal, Session, tool
 from agentkit.core.events import CancelRequested
 from agentkit.errors import NothingToResume
 from agentkit.events import InboxRefused, ModelInterrupted, ModelStarted, TurnEnded, UserSaid
@@ -80,7 +80,7 @@ async def test_while_acting_it_enters_behind_the_results() -> None:
 
     till, model = Till(before=wait), Played(asks(("refund", {"order": "7"})), "done")
     async with session_of(model, MemoryJournal(), till, refund()) as session, anyio.create_task_group() as tasks:
-        tasks.start_soon(session.run, "first", )
+        tasks.start_soon(session.run, "first")
         await until(lambda: model.requests)
         await session.say("and hurry", id="m2", now=True)
         await anyio.sleep(0.05)
@@ -140,7 +140,7 @@ async def _heard(session: Session[Any, Any]) -> bool:
     return len(await facts_of(session, UserSaid)) == 2
 
 
-# --- cancelling --------------------------------------------------------------------------------------------------------
+# --- cancelling ------------------------------------------------------------------------------------------------------
 
 
 async def test_cancelled_while_thinking_partial_text_is_kept_for_people_only() -> None:
@@ -216,8 +216,6 @@ async def test_cancel_at_rest_and_before_the_first_turn_does_nothing() -> None:
 
 
 async def test_cancelled_while_acting_read_calls_are_cut_off_at_once_and_the_model_is_told() -> None:
-    from agentkit import tool
-
     @tool(effect="read")
     async def stare(order: str) -> str:
         """Stare at it."""

@@ -1,4 +1,4 @@
-"""A `once` call whose outcome is not known is never repeated by agentkit; each way out gives the right world and words."""
+"""A `once` call whose outcome is not known is never repeated; each way out gives the right world and words."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 from agentkit import MemoryJournal, Outcome, Session, ToolError
 from agentkit.errors import AlreadyDecided, ApprovalVoid
 from agentkit.events import CallHeld, CallResolved, ToolStarted
+from agentkit.testing import Died
 from tests.session.desk import Played, Till, asks, facts_of, hang, lose_the_line, refund, session_of, told, until
 
 pytestmark = pytest.mark.anyio
@@ -78,6 +79,20 @@ async def test_a_cancelled_caller_leaves_it_unknown_and_not_repeated() -> None:
     assert till.done == ["7"]
 
 
+async def test_a_tool_that_takes_the_program_down_is_not_started_again() -> None:
+    async def die(_: Till, __: str) -> None:
+        raise Died
+
+    till, journal, model = Till(trouble=die), MemoryJournal(), Played(PAY, "done")
+    with pytest.raises((Died, BaseExceptionGroup)):
+        async with session_of(model, journal, till, refund()) as session:
+            await session.run("refund 7", id="m1")
+    assert till.done == ["7"]
+    async with session_of(model, journal, till, refund()) as session:
+        assert (await session.run("refund 7", id="m1")).unknowns
+    assert till.done == ["7"]
+
+
 async def test_a_tool_error_is_proof_that_nothing_happened() -> None:
     async def closed(_: Till, __: str) -> None:
         raise ToolError("the till is closed; try tomorrow")
@@ -98,7 +113,7 @@ async def test_an_exception_named_as_proof_is_proof() -> None:
     assert told(model.requests[-1]) == ["Error: refund failed (ValueError); nothing was changed."]
 
 
-# --- ways out: reconcile -----------------------------------------------------------------------------------------------
+# --- ways out: reconcile ---------------------------------------------------------------------------------------------
 
 
 async def test_reconcile_happened_settles_it_with_its_result() -> None:
@@ -113,11 +128,10 @@ async def test_reconcile_happened_settles_it_with_its_result() -> None:
 async def test_reconcile_not_happened_starts_it_again_with_the_same_key() -> None:
     keys: list[str] = []
 
-    async def early_once(till: Till, _: str) -> None:
+    async def early_once(_: Till, __: str) -> None:
         keys.append("try")
         if len(keys) == 1:
             raise ConnectionError
-        assert till
 
     till, model = Till(before=early_once), Played(PAY, "done")
     async with session_of(model, MemoryJournal(), till, refund(reconciles=True)) as session:
@@ -157,7 +171,7 @@ async def test_a_call_that_never_happens_is_not_tried_for_ever() -> None:
     assert not till.paid
 
 
-# --- ways out: a person ------------------------------------------------------------------------------------------------
+# --- ways out: a person ----------------------------------------------------------------------------------------------
 
 
 async def test_resolved_as_happened_the_model_gets_the_result() -> None:
@@ -231,7 +245,7 @@ async def test_resolved_twice_the_same_is_nothing_and_otherwise_already_decided(
         await session.resolve("9.9.9-99-abc", Outcome.not_happened(), by="bob")
 
 
-# --- equal calls -------------------------------------------------------------------------------------------------------
+# --- equal calls -----------------------------------------------------------------------------------------------------
 
 
 def _again(answer: str) -> Played:

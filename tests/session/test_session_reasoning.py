@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentkit import MemoryJournal, ScriptedModel
+from agentkit import Delta, MemoryJournal, ScriptedModel
 from agentkit.events import ModelResponded
 from agentkit.messages import AssistantMessage, ToolCall
 from agentkit.models.base import Broken, Piece
@@ -79,7 +79,7 @@ async def test_of_an_interrupted_answer_nothing_enters_the_transcript() -> None:
 
 
 async def test_provider_private_fields_go_back_as_they_came() -> None:
-    private = {"signature": "abc=", "nested": {"a": [1, 2.5, None, "ü"]}}
+    private: dict[str, Any] = {"signature": "abc=", "nested": {"a": [1, 2.5, None, "ü"]}}
     call = ToolCall("c1", "look", '{"order": "7"}', extras={"extra_content": {"google": {"thought_signature": "x"}}})
     model = Played(AssistantMessage(None, "hm", (call,), extras={"reasoning_details": [private]}), "done")
     async with session_of(model, MemoryJournal(), Till(), look) as session:
@@ -96,6 +96,6 @@ async def test_a_stream_shows_it_and_the_transcript_keeps_the_whole(tmp_path: Pa
 
     async with session_of(Played(thinks), file(tmp_path)) as session:
         async with session.stream("go") as stream:
-            shown = [item.text async for item in stream if getattr(item, "kind", "") == "reasoning"]
-        assert "".join(shown) == "let me"
+            shown = [item async for item in stream if isinstance(item, Delta)]
+        assert "".join(delta.text for delta in shown if delta.kind == "reasoning") == "let me"
         assert [getattr(message, "reasoning", None) for message in await session.messages()] == [None, "let me"]

@@ -1,12 +1,14 @@
 """Watching a run: what comes, in which order, to a slow reader, and what leaving does."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-from agentkit import Delta, MemoryJournal, Record, ToolContext, tool
+from agentkit import Delta, MemoryJournal, Record, Session, ToolContext, tool
 from agentkit.errors import BalanceExhausted
 from agentkit.events import ModelResponded, ToolUnknown
 from agentkit.models.base import Broken, Piece, Show
@@ -53,9 +55,8 @@ async def test_a_new_attempt_carries_a_higher_number() -> None:
         show([Piece("text", "hel")])
         return Broken("the line broke", "hel", "")
 
-    async with session_of(Played([breaks, speaks]), MemoryJournal()) as session:
-        async with session.stream("hi") as stream:
-            shown = deltas(await collected(aiter(stream)))
+    async with session_of(Played([breaks, speaks]), MemoryJournal()) as session, session.stream("hi") as stream:
+        shown = deltas(await collected(aiter(stream)))
     assert [delta.attempt for delta in shown] == sorted(delta.attempt for delta in shown)
     assert "".join(delta.text for delta in shown if delta.attempt == 2 and delta.kind == "text") == "hello there"
 
@@ -66,15 +67,14 @@ async def test_a_slow_reader_gets_merged_deltas_and_loses_nothing() -> None:
         for n in range(1000):
             show([Piece("text", f"{n} ")])
             if n % 100 == 0:
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
         return "done"
 
-    async with session_of(Played(chatty), MemoryJournal()) as session:
-        async with session.stream("hi") as stream:
-            news = []
-            async for item in stream:
-                news.append(item)
-                await anyio.sleep(0.02)
+    async with session_of(Played(chatty), MemoryJournal()) as session, session.stream("hi") as stream:
+        news = []
+        async for item in stream:
+            news.append(item)
+            await anyio.sleep(0.02)
     shown = deltas(news)
     assert "".join(delta.text for delta in shown) == "".join(f"{n} " for n in range(1000))
     assert len(shown) < 50
@@ -104,6 +104,12 @@ async def test_leaving_normally_waits_until_the_session_rests() -> None:
         assert (await session.status()).output == "done"  # type: ignore[union-attr]
 
 
+async def left_by_an_exception(session: Session[Any, Any], moment: Callable[[], Awaitable[object]]) -> None:
+    async with session.stream("hi", id="m1"):
+        await moment()
+        raise ZeroDivisionError
+
+
 async def test_leaving_by_an_exception_stops_the_run_and_goes_on_its_way() -> None:
     async def never(_: object) -> str:
         await anyio.sleep(60)
@@ -111,9 +117,7 @@ async def test_leaving_by_an_exception_stops_the_run_and_goes_on_its_way() -> No
 
     async with session_of(Played([never, "done"]), MemoryJournal()) as session:
         with anyio.fail_after(5), pytest.raises(ZeroDivisionError):
-            async with session.stream("hi", id="m1"):
-                await anyio.sleep(0.05)
-                raise ZeroDivisionError
+            await left_by_an_exception(session, lambda: anyio.sleep(0.05))
         assert (await session.run("hi", id="m1")).output == "done"
 
 
@@ -131,16 +135,16 @@ async def test_leaving_again_and_again_while_the_model_thinks_is_no_fault_of_the
 
 
 async def test_leaving_by_an_exception_leaves_a_once_call_that_ends_in_time_known() -> None:
-    async def soon(_: Till, __: str) -> None:
+    began: list[str] = []
+
+    async def soon(_: Till, what: str) -> None:
+        began.append(what)
         await anyio.sleep(0.2)
 
     till, model = Till(before=soon), Played(asks(("refund", {"order": "7"})), "done")
     async with session_of(model, MemoryJournal(), till, refund()) as session:
         with pytest.raises(ZeroDivisionError):
-            async with session.stream("hi", id="m1"):
-                await until(lambda: model.requests)
-                await anyio.sleep(0.05)
-                raise ZeroDivisionError
+            await left_by_an_exception(session, lambda: until(lambda: began))
         assert not await facts_of(session, ToolUnknown)
         assert (await session.run("hi", id="m1")).output == "done"
     assert till.done == ["7"]
@@ -150,20 +154,18 @@ async def test_leaving_by_an_exception_leaves_a_once_call_that_hangs_unknown() -
     till = Till(trouble=hang)
     async with session_of(Played(asks(("refund", {"order": "7"}))), MemoryJournal(), till, refund()) as session:
         with anyio.fail_after(6), pytest.raises(ZeroDivisionError):
-            async with session.stream("hi", id="m1"):
-                await until(lambda: till.done)
-                raise ZeroDivisionError
+            await left_by_an_exception(session, lambda: until(lambda: till.done))
         assert len(await facts_of(session, ToolUnknown)) == 1
         assert (await session.run("hi", id="m1")).unknowns
 
 
 async def test_a_fault_of_the_run_is_raised_where_the_stream_ends_and_by_result() -> None:
-    async with session_of(Played(BalanceExhausted("no balance", status=402)), MemoryJournal()) as session:
-        async with session.stream("hi") as stream:
-            with pytest.raises(BalanceExhausted):
-                await collected(aiter(stream))
-            with pytest.raises(BalanceExhausted):
-                await stream.result()
+    session = session_of(Played(BalanceExhausted("no balance", status=402)), MemoryJournal())
+    async with session, session.stream("hi") as stream:
+        with pytest.raises(BalanceExhausted):
+            await collected(aiter(stream))
+        with pytest.raises(BalanceExhausted):
+            await stream.result()
 
 
 async def test_a_fault_nobody_asked_for_is_not_swallowed() -> None:
@@ -192,7 +194,7 @@ async def test_a_stream_of_a_session_that_is_driven_elsewhere_shows_its_records(
 
     async with session_of(Played(later), file(tmp_path)) as one, session_of(Played(), file(tmp_path)) as two:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(one.run, "hi", )
+            tasks.start_soon(one.run, "hi")
             await until(lambda: facts_of(one, ModelResponded.__base__ or object))
             async with two.stream("and?", id="m2") as stream:
                 news = await collected(aiter(stream))

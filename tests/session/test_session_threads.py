@@ -159,7 +159,7 @@ async def _ended(session: Session[Any, Any]) -> bool:
     return status is not None and status.status == "cancelled"
 
 
-# --- order -------------------------------------------------------------------------------------------------------------
+# --- order -----------------------------------------------------------------------------------------------------------
 
 
 async def test_once_calls_run_one_after_another_in_the_order_asked() -> None:
@@ -207,7 +207,7 @@ async def test_a_held_call_holds_the_exclusive_calls_behind_it_and_not_the_other
     assert till.done == ["peek", "a", "b"]
 
 
-# --- an outcome that waits to be recorded -----------------------------------------------------------------------------
+# --- an outcome that waits to be recorded ----------------------------------------------------------------------------
 
 
 class Slow(MemoryJournal):

@@ -1,0 +1,58 @@
+"""Watching a run: what streams, what is recorded without streaming, and signs of life."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from agentkit import Delta, Record, events
+from agentkit.cli.live import Live
+from agentkit.cli.screen import Screen
+from agentkit.messages import AssistantMessage, ToolCall
+
+NOON = datetime(2025, 11, 21, 12, tzinfo=UTC)
+SENT = events.Sent(0, ("h",))
+ANSWER = AssistantMessage("It is here.", "Let me see.", (ToolCall("1", "look", '{"at": 1}'),))
+
+
+def told(*news: Record | Delta) -> None:
+    live = Live(Screen())
+    for each in news:
+        live.take(each)
+
+
+def record(event: events.AnyEvent) -> Record:
+    return Record(1, NOON, 1, 1, event)
+
+
+def test_what_streamed_is_not_written_again(capsys: pytest.CaptureFixture[str]) -> None:
+    pieces = (
+        ("reasoning", "Let me"),
+        ("reasoning", " see."),
+        ("text", "It is"),
+        ("text", " here."),
+        ("arguments", "{"),
+    )
+    deltas = [Delta(kind, text, "1.1", 1) for kind, text in pieces]  # type: ignore[arg-type]  # the kinds are these
+    answered = record(events.ModelResponded(ANSWER, SENT))
+    told(record(events.ModelStarted(1)), *deltas, answered)
+    whole = "Let me see.\nIt is here.\n  → 1.1.0 look(at=1)\n"
+    assert capsys.readouterr().out == whole
+    told(record(events.ModelStarted(1)), answered)
+    assert capsys.readouterr().out == whole
+    told(record(events.ModelStarted(1)), *deltas[:3], record(events.ModelStarted(2)), answered)
+    assert capsys.readouterr().out == "Let me see.\nIt is\n  · asked again, attempt 2\n" + whole
+
+
+def test_silence_is_broken_by_saying_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    live = Live(Screen())
+    live.sign(14.0)
+    assert capsys.readouterr().out == ""
+    live.take(record(events.ModelStarted(1)))
+    live.sign(16.0)
+    live.sign(20.0)
+    assert capsys.readouterr().out == "… waiting for the model (16 s)\n"
+    live.take(record(events.ModelResponded(ANSWER, SENT)))
+    live.take(record(events.ToolStarted("1.1.0", "read", "d", "h")))
+    capsys.readouterr()
+    live.sign(32.0)
+    assert capsys.readouterr().out == "… running look (32 s)\n"
