@@ -105,7 +105,9 @@ class Agent(Generic[DepsT, OutT]):
             )
         async with Session[Any, Any](self, "run", journal=MemoryJournal(), deps=deps) as session:
             result = await session.run(message)
-            while result.unknowns:
+            while result.unknowns or result.approvals:
+                for twin in result.approvals:
+                    await session.deny(twin, by="agentkit", reason="nobody can be asked here")
                 for unknown in result.unknowns:
                     await session.resolve(unknown, Outcome.unknown(), by="agentkit")
                 result = await session.resume()

@@ -167,7 +167,11 @@ class Recorder:
             events=placed,
             blobs=blobs,
             taken=() if row is None else ((row.n, 0),),
-            opened=[asked(state, call, self.clock.times) for name, call in after.items() if name not in before],
+            opened=[
+                asked(state, call, self.clock.times)
+                for name, call in after.items()
+                if name not in before or before[name].why != call.why
+            ],
             closed=[name for name in before if name not in after],
             status=standing(state),
             durable=any(isinstance(p.event, ToolStarted) and p.event.effect == "once" for p in placed),

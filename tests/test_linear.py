@@ -85,9 +85,9 @@ async def test_a_late_step_makes_the_calls_of_an_early_one() -> None:
 
 
 async def test_a_late_step_in_a_file_makes_the_calls_of_an_early_one(tmp_path: Path) -> None:
-    """Within 2 %: how often the loop looks at what the journal's thread has done is up to the machine."""
+    """Within a tenth: how often the loop looks at what the journal's thread has done is up to the machine."""
     early, late = await calls_around(SQLiteJournal(tmp_path / "long.db"), 50, 950)
-    assert late == pytest.approx(early, rel=0.02)
+    assert late == pytest.approx(early, rel=0.1)
     assert early > 0
 
 

@@ -38,8 +38,7 @@ class _Renewal:
 
     def __call__(self, db: sqlite3.Connection) -> None:
         try:
-            for lost in sqlite_write.renew(db, self.held):
-                del self.held[lost]
+            sqlite_write.renew(db, self.held)
         except JournalError as error:  # an append will fail too, and say so; the fence, not the lease, is what protects
             _LOG.warning("leases could not be renewed, trying again: %s", error)
 

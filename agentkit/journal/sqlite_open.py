@@ -130,7 +130,8 @@ _WORDS: dict[int, tuple[type[JournalError], str]] = {
     sqlite3.SQLITE_FULL: (JournalError, "the disk is full: make room and resume"),
     sqlite3.SQLITE_BUSY: (
         JournalError,
-        f"another process has held the file's lock for {BUSY_SECONDS:.0f} s: look for one that hangs",
+        f"others have held the file's lock for {BUSY_SECONDS:.0f} s: look for a process that hangs, or for more than about "
+        "four that write all the time",
     ),
 }
 

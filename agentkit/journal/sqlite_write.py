@@ -86,18 +86,13 @@ def claim(db: sqlite3.Connection, session_id: str, named: tuple[str, str], owner
     return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0)
 
 
-def renew(db: sqlite3.Connection, held: dict[str, tuple[int, int]]) -> list[str]:
-    """Renew leases, given as session id to (epoch, milliseconds). Returns the sessions that are no longer ours."""
-    lost = []
+def renew(db: sqlite3.Connection, held: dict[str, tuple[int, int]]) -> None:
+    """Renew leases, given as session id to (epoch, milliseconds); those that are no longer ours are left alone."""
     with transaction(db, "renewal of leases") as now:
-        for session_id, (epoch, ttl) in held.items():
-            done = db.execute(
-                "update session set lease_until = ? where id = ? and epoch = ? and owner is not null",
-                (now + ttl, session_id, epoch),
-            )
-            if not done.rowcount:
-                lost.append(session_id)
-    return lost
+        db.executemany(
+            "update session set lease_until = ? where id = ? and epoch = ? and owner is not null",
+            [(now + ttl, session_id, epoch) for session_id, (epoch, ttl) in held.items()],
+        )
 
 
 def release(db: sqlite3.Connection, held: dict[str, int]) -> None:

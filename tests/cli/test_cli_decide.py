@@ -164,6 +164,8 @@ def test_where_a_process_drives_the_session_it_is_named(desk: Path, held: str) -
                 line = done.stdout.decode().splitlines()[1]
                 assert line.startswith(f"  {process_name()} ")
                 assert line.endswith("drives the session and takes it up now")
+                shown = await anyio.run_process([*command[:3], "show", "c-1"])
+                assert shown.stdout.decode().splitlines()[-1].startswith(f"driven by {process_name()} ")
             finally:
                 await journal.release(lease)
 

@@ -28,6 +28,51 @@ CHAT = ("chat", "--agent", "desk:agent", "--session", "c-1")
 NOON = datetime(2025, 11, 21, 12, tzinfo=UTC)
 
 
+PAGE = (
+    "session  c-1   uid ",
+    "agent    desk   model deepseek-flash at 127.0.0.1 (contract generic",
+    "tools    find_order (read), long_story (read), refund (once), ",
+    "status   faulted: ",
+    "work     2 turns · 3 steps · 3 model calls (1 unusable) · 2 tool calls",
+    "usage    ",
+    "time     20",
+    "=== turn 1  20",
+    "user  m-",
+    "  Refund order 7.",
+    "step 1.1  ",
+    "  thinking",
+    "    Two things.",
+    "    First the order.",
+    "  One moment.",
+    '  → 1.1.0 find_order(order_id="7")',
+    '  → 1.1.1 refund(order_id="7", amount=12.5)',
+    "    ",
+    "  ? 1.1.1 refund waits for approval  ",
+    "  ← 1.1.0 find_order  0.",
+    '    {"id":"7","note":"delivered"}',
+    "  ✓ 1.1.1 refund approved by ann  ",
+    "  ▸ 1.1.1 refund started (once)  ",
+    "  ← 1.1.1 refund  0.",
+    "    refunded 12.5",
+    "step 1.2  ",
+    "  thinking: empty",
+    "  Done \\x1b[31m\\u202e.",
+    "■ turn 1 completed  2 steps · ",
+    "=== turn 2  20",
+    "  more",
+    "step 2.1  ",
+    "  ✗ the model service failed (bad_request, HTTP 400): ",
+    "the turn failed; to try again: agentkit resume c-1",
+)
+
+
+def in_order(page: str, wanted: tuple[str, ...]) -> None:
+    """Check that lines beginning so are on the page, one after the other."""
+    found = iter(page.splitlines())
+    for line in wanted:
+        assert any(each.startswith(line) for each in found), f"{line!r} is not in its place in\n{page}"
+
+
 def test_a_session_reads_from_top_to_bottom(agentkit: Type, serve: Type) -> None:
     serve(
         Reply(
@@ -49,44 +94,7 @@ def test_a_session_reads_from_top_to_bottom(agentkit: Type, serve: Type) -> None
     agentkit("resume", "c-1", "--agent", "desk:agent")
     agentkit(*CHAT, stdin="more\n")
     page = agentkit("show", "c-1").out
-    found = iter(page.splitlines())
-    for line in (
-        "session  c-1   uid ",
-        "agent    desk   model deepseek-flash at 127.0.0.1 (contract generic",
-        "tools    find_order (read), long_story (read), refund (once), ",
-        "status   faulted: ",
-        "work     2 turns · 3 steps · 3 model calls (1 unusable) · 2 tool calls",
-        "usage    ",
-        "time     20",
-        "=== turn 1  20",
-        "user  m-",
-        "  Refund order 7.",
-        "step 1.1  ",
-        "  thinking",
-        "    Two things.",
-        "    First the order.",
-        "  One moment.",
-        '  → 1.1.0 find_order(order_id="7")',
-        '  → 1.1.1 refund(order_id="7", amount=12.5)',
-        "    ",
-        "  ? 1.1.1 refund waits for approval  ",
-        "  ← 1.1.0 find_order  0.",
-        '    {"id":"7","note":"delivered"}',
-        "  ✓ 1.1.1 refund approved by ann  ",
-        "  ▸ 1.1.1 refund started (once)  ",
-        "  ← 1.1.1 refund  0.",
-        "    refunded 12.5",
-        "step 1.2  ",
-        "  thinking: empty",
-        "  Done \\x1b[31m\\u202e.",
-        "■ turn 1 completed  2 steps · ",
-        "=== turn 2  20",
-        "  more",
-        "step 2.1  ",
-        "  ✗ the model service failed (bad_request, HTTP 400): ",
-        "the turn failed; to try again: agentkit resume c-1",
-    ):
-        assert any(each.startswith(line) for each in found), f"{line!r} is not in its place in\n{page}"
+    in_order(page, PAGE)
     assert "\x1b" not in page
 
 
@@ -213,6 +221,57 @@ STORY: tuple[tuple[int, int | None, events.AnyEvent], ...] = (
 )
 
 
+SELDOM = (
+    "status   cancelled: cancelled by joe",
+    "work     2 turns · 5 steps · 6 model calls (3 unusable) · 2 tool calls",
+    "usage    30 in (50 % cached) · 9 out (6 thinking) · $1.50 · usage of 2 calls not reported",
+    "time     2025-11-21 12:00:01 UTC to 2025-11-21 12:00:37 UTC (36.0 s)",
+    "joe  m-1",
+    "  ✗ the answer cannot be used (empty): there was nothing in it",
+    "    half an answ",
+    "    10 in (50 % cached) · 3 out (2 thinking) · $0.5000 · 1.0 s",
+    "    · sent otherwise than it came: message 3: reasoning left out",
+    "  · asked again, attempt 2",
+    "  ✗ the answer broke off: the line broke",
+    "    half a sent",
+    "  ✗ the model service failed (interrupted) (message 4 of the request): three times",
+    "    the words of the service",
+    "  · the turn goes on, by ann",
+    "user, now  m-2",
+    "user, while the turn was open  m-3",
+    '  → 1.1.0 f {"a": 1, "a": 2}',
+    "  → 1.1.1 g [1]",
+    "  · an id was replaced",
+    "    usage not reported",
+    "  ✗ 1.1.1 g did not run (malformed)",
+    "  ? 1.1.0 f waits for approval: an equal call is unknown",
+    "  ✓ 1.1.0 f approved by ann  1.0 s",
+    "  ! a new process took over (host:1): what was in flight is void",
+    "  ✓ 1.1.0 f: the outcome stays unknown, says reconcile of f (the bank is closed)",
+    "  ✓ 1.1.0 f: it did not happen, says ann",
+    "  · 1.1.0 f waits for a session of its own: a session of its own",
+    "  ← 1.1.0 f failed  1.0 s",
+    "    It failed.",
+    "    Traceback: x",
+    "  ✗ the answer was of the wrong type; the model was told",
+    "  · 1.2.0 closed (cancelled)",
+    "  ■ limit reached: 3 steps",
+    "  ✗ the session refused a cancel: turn 1 is over",
+    "■ turn 1 limit: limit reached: 3 steps  3 steps · ",
+    "=== turn 2  2025-11-21 12:00:31 UTC",
+    "user  m-3",
+    "  later",
+    "  · the conversation is being summarised",
+    "  · the first 3 messages are now a summary for the model",
+    "    they talked",
+    "  · copied here from another session (uid-0): approvals given there are void",
+    "  ! the agent changed: model m → m2; instructions changed; tool g added; tool f gone",
+    "  ! the agent changed: nothing the model is told",
+    "  ■ cancelled by joe",
+    "■ turn 2 cancelled: cancelled by joe",
+)
+
+
 def records() -> Iterator[Record]:
     for seq, (turn, step, event) in enumerate(STORY, 1):
         yield Record(seq, NOON + timedelta(seconds=seq), turn, step, event)
@@ -224,58 +283,7 @@ def test_what_seldom_happens_is_told_as_well(capsys: pytest.CaptureFixture[str])
 
     head = Head("s", "uid-1", "a", 1, len(STORY), "cancelled", None, None, NOON)
     anyio.run(Page(Screen(), none, full=True).write, head, tuple(records()))
-    page = capsys.readouterr().out
-    found = iter(page.splitlines())
-    for line in (
-        "status   cancelled: cancelled by joe",
-        "work     2 turns · 5 steps · 6 model calls (3 unusable) · 2 tool calls",
-        "usage    30 in (50 % cached) · 9 out (6 thinking) · $1.50 · usage of 2 calls not reported",
-        "time     2025-11-21 12:00:01 UTC to 2025-11-21 12:00:37 UTC (36.0 s)",
-        "joe  m-1",
-        "  ✗ the answer cannot be used (empty): there was nothing in it",
-        "    half an answ",
-        "    10 in (50 % cached) · 3 out (2 thinking) · $0.5000 · 1.0 s",
-        "    · sent otherwise than it came: message 3: reasoning left out",
-        "  · asked again, attempt 2",
-        "  ✗ the answer broke off: the line broke",
-        "    half a sent",
-        "  ✗ the model service failed (interrupted) (message 4 of the request): three times",
-        "    the words of the service",
-        "  · the turn goes on, by ann",
-        "user, now  m-2",
-        "user, while the turn was open  m-3",
-        '  → 1.1.0 f {"a": 1, "a": 2}',
-        "  → 1.1.1 g [1]",
-        "  · an id was replaced",
-        "    usage not reported",
-        "  ✗ 1.1.1 g did not run (malformed)",
-        "  ? 1.1.0 f waits for approval: an equal call is unknown",
-        "  ✓ 1.1.0 f approved by ann  1.0 s",
-        "  ! a new process took over (host:1): what was in flight is void",
-        "  ✓ 1.1.0 f: the outcome stays unknown, says reconcile of f (the bank is closed)",
-        "  ✓ 1.1.0 f: it did not happen, says ann",
-        "  · 1.1.0 f waits for a session of its own: a session of its own",
-        "  ← 1.1.0 f failed  1.0 s",
-        "    It failed.",
-        "    Traceback: x",
-        "  ✗ the answer was of the wrong type; the model was told",
-        "  · 1.2.0 closed (cancelled)",
-        "  ■ limit reached: 3 steps",
-        "  ✗ the session refused a cancel: turn 1 is over",
-        "■ turn 1 limit: limit reached: 3 steps  3 steps · ",
-        "=== turn 2  2025-11-21 12:00:31 UTC",
-        "user  m-3",
-        "  later",
-        "  · the conversation is being summarised",
-        "  · the first 3 messages are now a summary for the model",
-        "    they talked",
-        "  · copied here from another session (uid-0): approvals given there are void",
-        "  ! the agent changed: model m → m2; instructions changed; tool g added; tool f gone",
-        "  ! the agent changed: nothing the model is told",
-        "  ■ cancelled by joe",
-        "■ turn 2 cancelled: cancelled by joe",
-    ):
-        assert any(each.startswith(line) for each in found), f"{line!r} is not in its place in\n{page}"
+    in_order(capsys.readouterr().out, SELDOM)
 
 
 def test_a_message_that_waits_gets_the_next_turn() -> None:

@@ -57,7 +57,7 @@ def call(luck: Random, asked: dict[str, Any]) -> Call:
 
 def broken_off(luck: Random, reply: Reply, *, streamed: bool) -> tuple[Reply, Reply]:
     """A reply of which the first attempt is cut off, in deltas or in bytes, and the second is whole."""
-    return replace(reply, cut_after=luck.randint(2, 4) if streamed else luck.randint(80, 200)), reply
+    return replace(reply, chunk=1, cut_after=luck.randint(2, 4) if streamed else luck.randint(80, 200)), reply
 
 
 def turns(task: dict[str, Any], per_step: int, luck: Random) -> list[Reply]:

@@ -151,9 +151,6 @@ async def test_agent_run_gives_an_unknown_outcome_up_at_once() -> None:
     assert "Do not repeat it" in told(model.requests[-1])[0]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Agent.run returns `waiting` with an approval nobody can give; it has to deny it"
-)
 async def test_agent_run_does_not_wait_for_a_twin_that_nobody_can_approve() -> None:
     till, pay = Till(trouble=broken_line), AssistantMessage(None, calls=(ToolCall("a", "refund", '{"order": "7"}'),))
     with ScriptedModel(pay, pay, "sorry") as model:
