@@ -288,7 +288,7 @@ class Session(Generic[D, O]):
             return
         edited = decisions.approval(call, "", arguments).edited or ""
         verdict = self._agent.dispatch.check(call.key, call.tool, edited, self._deps)
-        if isinstance(verdict, Refuse):
+        if isinstance(verdict, Refuse) and verdict.event.kind != "unknown_tool":  # the driver's agent may know it
             problem = text_of(verdict.event.parts)
             raise ConfigurationError(f"{name}: the changed arguments do not fit {call.tool}: {problem}")
 

@@ -5,7 +5,7 @@ No agent is needed for that: the process that drives the session checks and perf
 
 import argparse
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,13 +20,6 @@ from agentkit.errors import AgentkitError, ApprovalVoid, ConfigurationError
 from agentkit.events import CancelRequested
 from agentkit.inbox import body_of
 from agentkit.journal.base import Journal
-
-
-class Desk(Session[Any, str]):
-    """A session nobody drives from here: changed arguments are checked by whoever does."""
-
-    async def _check_edit(self, name: str, arguments: Mapping[str, object]) -> None:
-        """Leave it to the driver, which checks every edit against the tool it has."""
 
 
 async def approve(options: argparse.Namespace, screen: Screen) -> int:
@@ -88,7 +81,7 @@ async def _desk(options: argparse.Namespace) -> AsyncIterator[tuple[Journal, Ses
     async with journal_of(options) as journal:
         session_id = await _session_of(journal, options)
         if getattr(options, "agent", None) is None:
-            yield journal, Desk(nobody(), session_id, journal=journal, deps=None)
+            yield journal, Session(nobody(), session_id, journal=journal, deps=None)
             return
         async with opened(options.agent, session_id) as (agent, deps):
             yield journal, Session(agent, session_id, journal=journal, deps=deps)

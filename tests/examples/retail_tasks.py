@@ -4,16 +4,20 @@ The thinking is as nasty as text gets, and travels in pieces; whoever passes it 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from agentkit.emulator import Call, Reply
-from examples.retail.load import dump
+from examples.retail import reading
+from examples.retail.load import load
 from examples.retail.records import Books, cents
 from examples.retail.shop import Shop
 
@@ -68,9 +72,41 @@ def turns(task: dict[str, Any], per_step: int, luck: Random) -> list[Reply]:
     return [*acting, *(answer(luck, f"{text} {luck.choice(NASTY)}") for text in ("Done.", "Yes.", "Goodbye."))]
 
 
-def left_behind(shop: Shop, books: Books) -> list[Any]:
-    """What differs from the books the shop began with, as `changes` of a task says it, amounts in cents."""
-    return sorted(in_cents(difference) for difference in _differences(books, dump(shop)))
+KINDS: dict[str, tuple[str, Callable[[sqlite3.Connection, str], Any], tuple[str, ...]]] = {
+    "orders": ("order_id", reading.order, ("orders", "order_items", "payment_history")),
+    "users": ("user_id", reading.user, ("users", "payment_methods")),
+    "products": ("product_id", reading.product, ("products", "variants")),
+}
+"""Of each part of the books: its key, how one is read, and the tables it is in."""
+
+
+@cache
+def morning() -> tuple[Books, dict[str, set[sqlite3.Row]]]:
+    """The books of the real shop, and its tables."""
+    books: Books = json.loads((REAL / "db.json").read_text())
+    with TemporaryDirectory() as here:
+        return books, _tables(load(Path(here) / "shop.db", books))
+
+
+def left_behind(shop: Shop) -> list[Any]:
+    """What differs from the morning, as `changes` of a task says it, amounts in cents.
+
+    Whole tables are compared, and only the records whose rows differ are read: that is several times faster.
+    """
+    books, before = morning()
+    after = _tables(shop)
+    found: list[Any] = []
+    with shop.reading() as db:
+        for kind, (key, read, tables) in KINDS.items():
+            for name in {row[key] for table in tables for row in before[table] ^ after[table]}:
+                found += _differences(books[kind].get(name), read(db, name), (kind, name))
+    return sorted(in_cents(found))
+
+
+def _tables(shop: Shop) -> dict[str, set[sqlite3.Row]]:
+    with shop.reading() as db:
+        names = [table for _, _, tables in KINDS.values() for table in tables]
+        return {table: set(db.execute(f"SELECT * FROM {table}")) for table in names}  # noqa: S608 - our own names
 
 
 def expected(task: dict[str, Any]) -> list[Any]:

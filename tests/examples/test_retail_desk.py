@@ -20,9 +20,8 @@ from agentkit.errors import ContractViolation
 from agentkit.events import AnyEvent, CallRefused, ToolFinished
 from examples.retail.desk import desk
 from examples.retail.load import load
-from examples.retail.records import Books
 from examples.retail.shop import Shop
-from tests.examples.retail_tasks import REAL, TASKS, broken_off, expected, left_behind, needs_real, turns
+from tests.examples.retail_tasks import TASKS, broken_off, expected, left_behind, morning, needs_real, turns
 
 pytestmark = [needs_real, pytest.mark.anyio]
 
@@ -66,11 +65,10 @@ def scripted(task: dict[str, Any], way: Way) -> Sequence[Reply | tuple[Reply, Re
 
 @dataclass(frozen=True)
 class Place:
-    """Where customers come: one service and one journal for all, the shop's books as they are in the morning."""
+    """Where customers come: one service and one journal for all, and the shop as it is in the morning."""
 
     service: Emulator
     journal: Path
-    books: Books
     file: Path
     model: Model
     agent: Agent[Shop]
@@ -87,12 +85,11 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 async def place(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:  # noqa: ARG001 - one loop for the module
     here = tmp_path_factory.mktemp("desk")
-    books: Books = json.loads((REAL / "db.json").read_text())
     script = {opening(task, way): scripted(task, way) for task in TASKS for way in (*WAYS, TWO_PROCESSES, CHANGED_DESK)}
     async with Emulator(script) as service:
         model = Model("deepseek-flash", base_url=service.base_url, contract="deepseek-v4")
-        file = load(here / "shop.db", books).path
-        yield Place(service, here / "journal.db", books, file, model, desk(model, approval=False))
+        file = load(here / "shop.db", morning()[0]).path
+        yield Place(service, here / "journal.db", file, model, desk(model, approval=False))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +150,7 @@ async def test_a_real_customer(
 
     assert [each.status for each in (first, second, third)] == ["completed"] * 3
     assert first.output.startswith("Done.")
-    assert left_behind(shop, place.books) == expected(task)
+    assert left_behind(shop) == expected(task)
     shop.path.unlink()  # a megabyte each
 
     seen = place.service.requests[before:]
@@ -190,7 +187,7 @@ async def test_a_new_process_approves_and_goes_on(place: Place, today: Agent[Sho
         session = Session(today, str(customer["id"]), journal=SQLiteJournal(place.journal), deps=place.shop(tmp_path))
         async with session:
             assert_right(task, seen, [record.event async for record in session.events()], TWO_PROCESSES.per_step)
-        assert left_behind(Shop(Path(str(customer["shop"]))), place.books) == expected(task)
+        assert left_behind(Shop(Path(str(customer["shop"])))) == expected(task)
         again = await replay(SQLiteJournal(place.journal), session.id, today)
         assert again.same, again.difference
 

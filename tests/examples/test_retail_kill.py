@@ -16,10 +16,9 @@ from agentkit import Agent, Model, Outcome, Session, SQLiteJournal, replay
 from agentkit.emulator import Emulator, Reply
 from examples.retail.desk import desk
 from examples.retail.load import load
-from examples.retail.records import Books
 from examples.retail.shop import Shop
 from tests.examples.retail_process import forgetful, fork
-from tests.examples.retail_tasks import REAL, TASKS, expected, left_behind, needs_real, turns
+from tests.examples.retail_tasks import TASKS, expected, left_behind, morning, needs_real, turns
 
 pytestmark = [needs_real, pytest.mark.anyio, pytest.mark.crash]
 
@@ -133,8 +132,7 @@ async def life(mine: Desk, files: Files, service: Emulator, seconds: float) -> s
     "mine", [pytest.param(each, marks=pytest.mark.full if each.number >= SOME else (), id=str(each)) for each in DESKS]
 )
 async def test_killed_at_any_moment_and_run_again(mine: Desk, service: Emulator, tmp_path: Path) -> None:
-    books: Books = json.loads((REAL / "db.json").read_text())
-    files = Files(tmp_path / "journal.db", load(tmp_path / "shop.db", books).path)
+    files = Files(tmp_path / "journal.db", load(tmp_path / "shop.db", morning()[0]).path)
     agent = desk(Model("deepseek-flash", base_url=service.base_url, contract="deepseek-v4"))
     agent = forgetful(agent) if mine.forgetful else agent
 
@@ -146,7 +144,7 @@ async def test_killed_at_any_moment_and_run_again(mine: Desk, service: Emulator,
             await resolve(files, agent)
         lives.append(await life(mine, files, service, 60))
 
-    assert left_behind(Shop(files.shop), books) == expected(mine.task)
+    assert left_behind(Shop(files.shop)) == expected(mine.task)
     assert sorted(files.changed) == sorted(changes(mine.task))
     assert not files.shop.with_suffix(".twice").exists()
     assert service.counts.by_status == {200: service.counts.requests}
