@@ -130,8 +130,7 @@ _WORDS: dict[int, tuple[type[JournalError], str]] = {
     sqlite3.SQLITE_FULL: (JournalError, "the disk is full: make room and resume"),
     sqlite3.SQLITE_BUSY: (
         JournalError,
-        f"others have held the file's lock for {BUSY_SECONDS:.0f} s: look for a process that hangs, or for more than about "
-        "four that write all the time",
+        f"others held the file's lock for {BUSY_SECONDS:.0f} s: does one hang, do more than four write all the time?",
     ),
 }
 

@@ -99,7 +99,8 @@ def left_behind(shop: Shop) -> list[Any]:
     with shop.reading() as db:
         for kind, (key, read, tables) in KINDS.items():
             for name in {row[key] for table in tables for row in before[table] ^ after[table]}:
-                found += _differences(books[kind].get(name), read(db, name), (kind, name))
+                before_it = books[kind].get(name)  # type: ignore[literal-required]  # a TypedDict, read as data
+                found += _differences(before_it, read(db, name), (kind, name))
     return sorted(in_cents(found))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import statistics
 import threading
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from agentkit.core.messages import Text
 from agentkit.errors import Fenced, ForeignJournal, JournalError, SessionBusy
 from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Batch, Lease, Placed
-from agentkit.journal.sqlite_file import enter
+from agentkit.journal.sqlite_file import POLL_SECONDS, enter
 from agentkit.journal.sqlite_thread import Bell
 from agentkit.journal.sqlite_write import transaction
 
@@ -109,10 +110,31 @@ def test_a_bell_of_a_loop_that_ended_rings_for_nobody() -> None:
 async def test_a_cancelled_append_is_still_finished(tmp_path: Path) -> None:
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         lease = await claim(journal)
+        done = []
         with anyio.CancelScope() as scope:
             scope.cancel()
-            await journal.append(lease, 0, said("a"))
+            done.append(await journal.append(lease, 0, said("a")))
+        assert [appended.last_seq for appended in done] == [1]
         assert await count(journal) == 1
+
+
+@pytest.mark.parametrize("kind", ["event", "message"])
+async def test_news_of_this_process_does_not_wait_for_the_poll(tmp_path: Path, kind: str) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        lease = await claim(journal)
+        waits = []
+        for n in range(20):
+            session_id = "s" if kind == "event" else f"s{n}"
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(journal.changed, session_id, n, 30.0)
+                await anyio.sleep(0.005)
+                if kind == "event":
+                    await journal.append(lease, n, said("a"))
+                else:
+                    await journal.put(session_id, "message", "m", b"{}", None)
+                written = anyio.current_time()
+            waits.append(anyio.current_time() - written)
+        assert statistics.median(waits) < POLL_SECONDS / 2
 
 
 async def test_the_start_of_a_once_tool_is_committed_in_full_and_the_rest_is_not(tmp_path: Path) -> None:
@@ -165,7 +187,7 @@ async def test_a_lock_that_is_never_given_back_is_an_error_in_words(tmp_path: Pa
     holder = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
     holder.execute("begin immediate")
     db = sqlite3.connect(tmp_path / "j.db", isolation_level=None, timeout=0)
-    with pytest.raises(JournalError, match=r"append: nothing was written.*others have held"), transaction(db, "append"):
+    with pytest.raises(JournalError, match=r"append: nothing was written.*others held"), transaction(db, "append"):
         pass
     holder.close()
     db.close()
