@@ -71,7 +71,7 @@ def _body(state: State, call: Call, times: Times) -> dict[str, Any]:
                 "arguments": arguments,
                 "idempotency_key": key_of(call, state.uid),
                 "started_at": _at(times, call.started).isoformat(),
-                "why": call.why,
+                "why": call.because,
             }
         case _:
             return {"tool": call.tool, "arguments": arguments, "why": call.why}

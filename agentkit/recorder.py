@@ -170,7 +170,7 @@ class Recorder:
             opened=[
                 asked(state, call, self.clock.times)
                 for name, call in after.items()
-                if name not in before or before[name].why != call.why
+                if name not in before or before[name].because != call.because
             ],
             closed=[name for name in before if name not in after],
             status=standing(state),

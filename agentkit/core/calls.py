@@ -166,7 +166,7 @@ def _resolved(call: Call, event: CallResolved) -> Call:
         return _settled(call, "finished", event.parts)
     if event.kind == "not_happened":
         return replace(call, cleared=True, lost=0 if event.source == "person" else call.lost)
-    return replace(call, reconciled=True, why=event.why or call.why)
+    return replace(call, reconciled=True, found=event.why)
 
 
 def _current(call: Call, number: int) -> None:

@@ -39,7 +39,8 @@ class Call:
     status: CallStatus = "requested"
     kind: Literal["", "approval", "twin", "question", "child"] = ""  # why it was last held or suspended
     question: int = 0  # number of the open question: seq of the event that opened it
-    why: str = ""
+    why: str = ""  # it is held, suspended or unknown
+    found: str = ""  # what reconcile said since, where that was no answer
     digest: str = ""  # of the tool as last held or started
     arguments: str = ""  # hash of the effective arguments, as last held or started
     edited: str | None = None
@@ -55,6 +56,11 @@ class Call:
     def effective(self) -> str:
         """The arguments the tool gets: a person's edit, else the model's."""
         return self.raw if self.edited is None else self.edited
+
+    @property
+    def because(self) -> str:
+        """Why it waits, and what reconcile said."""
+        return f"{self.why}; {self.found}" if self.found else self.why
 
     @property
     def settled(self) -> bool:

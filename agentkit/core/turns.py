@@ -49,7 +49,7 @@ def run_started(state: State, _: RunStarted) -> State:
 def _lost(call: Call, seq: int) -> Call:
     if call.status == "started":
         why = "the process that ran it ended before its outcome was recorded"
-        return replace(call, status="unknown", question=seq, why=why, lost=call.lost + 1, reconciled=False)
+        return replace(call, status="unknown", question=seq, why=why, found="", lost=call.lost + 1, reconciled=False)
     return replace(call, reconciled=False)
 
 

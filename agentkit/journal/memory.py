@@ -101,7 +101,10 @@ class MemoryJournal(Journal):
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
         held = self._sessions.get(lease.session_id)
         if held is None or (held.head.epoch, held.head.last_seq) != (lease.epoch, after) or held.head.owner is None:
-            raise Fenced(f"session {lease.session_id!r} is no longer ours behind event {after}: nothing was written")
+            raise Fenced(
+                f"session {lease.session_id!r} was taken over behind event {after}: nothing was written. "
+                "Run again with the same message id to get its result"
+            )
         at = datetime.now(UTC)
         rows = [
             _Row(seq, at, placed.turn, placed.step, lease.epoch, codec().encode(placed.event))

@@ -127,8 +127,8 @@ class SQLiteFile:
             await self.reader.close(lambda _: None)
             await self.writer.close(self._settle)
         else:
-            self.reader.stop()
-            self.writer.stop()
+            self.reader.abandon()
+            self.writer.abandon()
 
     def _settle(self, db: sqlite3.Connection) -> None:
         try:

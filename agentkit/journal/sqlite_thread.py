@@ -57,6 +57,7 @@ class Bell(NamedTuple):
 @dataclass(slots=True)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
+    is_last: bool = False
     bell: Bell = field(default_factory=Bell.here)
     result: Any = None
     error: BaseException | None = None
@@ -93,15 +94,7 @@ class SQLiteThread:
         Raises:
             JournalError: the process has forked since; a connection does not survive that.
         """
-        if self._pid != os.getpid():
-            raise JournalError("the journal was opened before this process was forked: open it here again")
-        job = _Job(work)
-        self._jobs.put(job)
-        with anyio.CancelScope(shield=True):
-            await job.bell.event.wait()
-        if job.error is not None:
-            raise job.error
-        result: T = job.result
+        result: T = await self._done(_Job(work))
         return result
 
     async def close(self, last: Callable[[sqlite3.Connection], None]) -> None:
@@ -113,14 +106,21 @@ class SQLiteThread:
             finally:
                 db.close()
 
-        try:
-            await self.run(work)
-        finally:
-            self.stop()
+        await self._done(_Job(work, is_last=True))
 
-    def stop(self) -> None:
-        """End the thread behind all jobs, whose connection never opened or is closed."""
+    def abandon(self) -> None:
+        """End a thread whose connection never opened."""
         self._jobs.put(None)
+
+    async def _done(self, job: _Job) -> Any:
+        if self._pid != os.getpid():
+            raise JournalError("the journal was opened before this process was forked: open it here again")
+        self._jobs.put(job)
+        with anyio.CancelScope(shield=True):
+            await job.bell.event.wait()
+        if job.error is not None:
+            raise job.error
+        return job.result
 
     def _main(self) -> None:
         job = self._jobs.get()
@@ -135,7 +135,7 @@ class SQLiteThread:
             return
         while job is not None:
             job.run(db)
-            job = self._next(db)
+            job = None if job.is_last else self._next(db)
 
     def _next(self, db: sqlite3.Connection) -> _Job | None:
         while (pause := self._chore.pause()) is not None:

@@ -120,7 +120,10 @@ def append(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, ttl: 
             (last_seq, batch.status, now + ttl, session_id, lease.epoch, after),
         ).fetchall()
         if not fence:
-            raise Fenced(f"session {session_id!r} is no longer ours behind event {after}: nothing was written")
+            raise Fenced(
+                f"session {session_id!r} was taken over behind event {after}: nothing was written. "
+                "Run again with the same message id to get its result"
+            )
         ((n,),) = fence
         db.executemany(
             _EVENT,

@@ -155,7 +155,7 @@ def test_reconcile_is_asked_once_a_run() -> None:
     number = state.calls[0].question
     asked = run(state, ev.CallResolved("1.1.0", number, "unknown", "reconcile", "pay", why="the bank is silent"))
     assert commands(asked) == ()
-    assert asked.calls[0].why == "the bank is silent"
+    assert asked.calls[0].because == "timed out; the bank is silent"
     assert commands(run(asked, ev.RunStarted("p2"))) != ()
 
 

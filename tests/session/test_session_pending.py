@@ -59,7 +59,6 @@ async def test_pending_tells_what_reconcile_said(journal: Journal) -> None:
         assert await pending(journal) == list((await session.resume()).unknowns)
 
 
-@pytest.mark.xfail(strict=True, reason="what reconcile said replaces what cut the call off, instead of following it")
 async def test_an_unknown_outcome_says_what_cut_it_off_and_what_reconcile_said() -> None:
     till = Till(trouble=lose_the_line, found=RuntimeError("the bank is closed"))
     async with session_of(Played(PAY), MemoryJournal(), till, refund(reconciles=True)) as session:
