@@ -258,7 +258,7 @@ class Driver:
         call = self._state.call(event.call)
         if call is None:
             return
-        verdict = self._means.dispatch.check(call.key, call.tool, event.edited, self._means.deps)
+        verdict = self._verdict(CheckCall(call.key, call.tool, event.edited))
         if isinstance(verdict, Refuse):
             raise ProtocolError(f"the changed arguments do not fit: {text_of(verdict.event.parts)}")
 
