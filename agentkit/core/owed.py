@@ -274,5 +274,6 @@ def awaits(state: State, command: Command) -> bool:
         case Reconcile(call=key, question=question):
             call = state.call(key)
             return call is not None and call.status == "unknown" and call.question == question
-        case CheckCall():  # pragma: no branch - the last kind of command
-            return False
+        case CheckCall(call=key):  # pragma: no branch - the last kind of command
+            call = state.call(key)
+            return call is not None and call.status in {"requested", "approved"}

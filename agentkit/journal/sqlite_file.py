@@ -37,10 +37,9 @@ class _Renewal:
         return min((ttl for _, ttl in self.held.values()), default=0) / 3000 or None
 
     def __call__(self, db: sqlite3.Connection) -> None:
-        try:
-            sqlite_write.renew(db, self.held)
-        except JournalError as error:  # an append will fail too, and say so; the fence, not the lease, is what protects
-            _LOG.warning("leases could not be renewed, trying again: %s", error)
+        sqlite_write.renew(
+            db, self.held
+        )  # where this fails, the fence still protects: it, not the lease, is the guarantee
 
 
 class _Watch:

@@ -4,6 +4,7 @@ The thread is not the event loop's: a tool that blocks the loop blocks neither t
 by itself between jobs (a lease is renewed, other processes' commits are noticed).
 """
 
+import logging
 import os
 import queue
 import sqlite3
@@ -20,6 +21,7 @@ from anyio.lowlevel import current_token
 from agentkit.errors import JournalError
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 Connect = Callable[[], sqlite3.Connection]
 
 
@@ -31,7 +33,7 @@ class Chore(Protocol):
         ...
 
     def __call__(self, db: sqlite3.Connection) -> None:
-        """Do it. It must not raise: there is nobody to tell."""
+        """Do it. It is tried again where it raises."""
         ...
 
 
@@ -143,6 +145,9 @@ class SQLiteThread:
             if left > 0:
                 with suppress(queue.Empty):
                     return self._jobs.get(timeout=left)
-            self._chore(db)
+            try:
+                self._chore(db)
+            except (sqlite3.Error, JournalError) as error:  # it is no one's job: a job that meets the same will say so
+                _LOG.warning("%s, trying again: %s", threading.current_thread().name, error)
             self._due = time.monotonic() + pause
         return self._jobs.get()

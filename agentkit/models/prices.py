@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 
@@ -14,6 +15,7 @@ from agentkit.core.spec import Usage
 _MILLION: Final = 1_000_000
 
 
+@cache
 def table() -> str:
     """Return the price table's name and version, as recorded beside every cost."""
     return f"genai-prices {version('genai-prices')}"

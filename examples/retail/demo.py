@@ -41,12 +41,12 @@ _ENDING = """\
 A real model is one line away: Agent("deepseek-flash", …) and DEEPSEEK_API_KEY, or Model(name, base_url=…) for any
 OpenAI-compatible server. The same desk, with you as the customer:
 
-  DEEPSEEK_API_KEY=… python -m examples.retail.chat
-  python -m examples.retail.chat --base-url http://127.0.0.1:11434/v1 --model qwen3:8b
+  DEEPSEEK_API_KEY=… {python} -m examples.retail.chat
+  {python} -m examples.retail.chat --base-url http://127.0.0.1:11434/v1 --model qwen3:8b
                                  (Ollama; llama.cpp listens on 8080, vLLM on 8000)
 
 Shop and journal of this demo are in {place}; look:
-agentkit show {session} --journal {place}/{journal}
+{python} -m agentkit.cli show {session} --journal {place}/{journal}
 """
 
 
@@ -77,8 +77,15 @@ async def play(console: Console, place: Path) -> bool:
     await claim_replay(claims, place)
     claims.cost(counts, records)
     console.rule(align="left")
-    _print(console, _ENDING.format(place=place, session=SESSION, journal=JOURNAL))
+    _print(console, _ENDING.format(python=_python(), place=place, session=SESSION, journal=JOURNAL))
     return claims.hold
+
+
+def _python() -> str:
+    """Return this Python as a person would type it here."""
+    here = Path.cwd()
+    python = Path(sys.executable)
+    return str(python.relative_to(here)) if python.is_relative_to(here) else str(python)
 
 
 async def claim_replay(claims: Claims, place: Path) -> None:

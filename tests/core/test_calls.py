@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from agentkit.core import events as ev
-from agentkit.core.commands import CheckCall, Go, Hold, Reconcile, Refuse, RunTool, Verdict
+from agentkit.core.commands import CallModel, CheckCall, Go, Hold, Reconcile, Refuse, RunTool, Verdict
 from agentkit.core.loop import apply, commands, fold, follows
 from agentkit.core.messages import AssistantMessage, Text, ToolCall, ToolMessage, text_of
-from agentkit.core.owed import MAX_LOST, may_start
+from agentkit.core.owed import MAX_LOST, awaits, may_start
 from agentkit.core.spec import BoundTool, Limits
 from agentkit.core.state import Phase, State
 from agentkit.errors import ProtocolError
@@ -306,3 +306,21 @@ def test_a_call_is_not_closed_while_the_turn_goes_on() -> None:
     state = state_with("pay", verdicts={"1.1.0": Hold("x")})
     with pytest.raises(ProtocolError, match="not ending"):
         apply(state, ev.CallClosed("1.1.0", "limit", OK))
+
+
+def test_an_outcome_has_its_place_only_while_its_command_is_owed() -> None:
+    state = state_with("look", "pay")
+    running, checked = commands(state)[0], CheckCall("1.1.1", "pay", "{}")
+    assert awaits(state, running)
+    assert awaits(state, checked)
+    assert not awaits(state, CallModel("1.1", 1))
+    unknown = run(state, ev.ToolUnknown("1.1.0", "cut off"))
+    assert not awaits(unknown, running)
+    assert awaits(unknown, commands(unknown)[0])
+    paying = run(run(unknown, ev.ToolFinished("1.1.0", OK)), verdicts={"1.1.1": Go("x")})
+    assert not awaits(paying, checked)
+    lost = run(paying, ev.RunStarted("p"))
+    asked = Reconcile("1.1.1", "pay", "{}", lost.calls[1].question)
+    assert awaits(lost, asked)
+    assert not awaits(lost, replace(asked, question=1))
+    assert not awaits(lost, replace(asked, call="7.7.7"))

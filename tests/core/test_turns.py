@@ -265,6 +265,11 @@ def test_an_answer_is_stamped_with_who_made_it_and_where_its_reasoning_came() ->
     assert run(run(START, said()), ev.ModelResponded(foreign, SENT)).transcript[-1].message == foreign
 
 
+def test_an_answer_before_any_binding_is_left_as_it_is() -> None:
+    state = fold([ev.SessionStarted("u", "a"), said(), ev.ModelStarted(1), answer("hm")])
+    assert state.transcript[-1].message == AssistantMessage("hm")
+
+
 def test_nobody_asked_for_an_answer() -> None:
     with pytest.raises(ProtocolError, match="nobody asked"):
         apply(START, ev.ModelStarted(1))

@@ -221,8 +221,18 @@ async def test_an_answer_cut_after_its_end_is_whole() -> None:
 @pytest.mark.parametrize("after", [0, 2, 3])
 async def test_silence_lasts_until_the_client_goes(*, streamed: bool, after: int) -> None:
     async with Emulator({"*": [[Reply("x", chunk=0, reasoning=None, hang_after=after), Reply("whole")]]}) as emulator:
-        with anyio.move_on_after(0.2) as waiting:
-            await post(emulator, stream=streamed)
+        waiting = anyio.CancelScope()
+
+        async def silent() -> None:
+            with waiting:
+                await post(emulator, stream=streamed)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(silent)
+            while not emulator.requests:  # noqa: ASYNC110 - it tells nobody when it is asked
+                await anyio.sleep(0.01)
+            await anyio.sleep(0.2)
+            waiting.cancel()
         assert waiting.cancelled_caught
         assert "whole" in (await post(emulator)).text
 

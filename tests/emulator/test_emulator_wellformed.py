@@ -136,7 +136,7 @@ RECORDINGS = Path(__file__).parents[3] / "shared" / "fixtures"
 @pytest.mark.parametrize(("folder", "contract", "least"), [("*", "generic", 150), ("deepseek", "deepseek-v4", 5)])
 def test_requests_that_real_services_took_are_taken(folder: str, contract: str, least: int) -> None:
     if not RECORDINGS.is_dir():
-        pytest.skip("the recordings of real services are not beside the project")
+        pytest.skip("../shared/fixtures, the recordings of real services, is not there")
     taken = 0
     for file in sorted(RECORDINGS.glob(f"{folder}/*.json")):
         for exchange in json.loads(file.read_text("utf-8"))["exchanges"]:

@@ -224,7 +224,7 @@ async def test_a_lease_that_cannot_be_renewed_is_tried_again(tmp_path: Path, cap
         holder = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
         holder.execute("begin immediate")
         with caplog.at_level(logging.WARNING):
-            await until_logged(caplog, "could not be renewed")
+            await until_logged(caplog, "renewal of leases")
         holder.execute("rollback")
         await anyio.sleep(0.5)
         head = await journal.head("s")
@@ -259,12 +259,12 @@ async def test_a_lease_that_was_lost_is_not_renewed(tmp_path: Path) -> None:
 async def test_a_file_that_cannot_be_settled_is_closed_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    holder = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
-    async with SQLiteJournal(tmp_path / "j.db") as journal:
+    async with SQLiteJournal(tmp_path / "j.db", ttl=0.003) as journal:  # a lease that is due for renewal all the time
         await claim(journal)
         file = enter(tmp_path / "j.db", create=False)
         await file.writer.run(lambda db: db.execute("pragma busy_timeout = 0"))
         await file.leave()
+        holder = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
         holder.execute("begin immediate")
     assert "was not closed cleanly" in caplog.text
     holder.close()

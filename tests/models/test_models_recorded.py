@@ -18,7 +18,7 @@ RECORDED = Path(__file__).parents[2].parent / "shared" / "fixtures"
 ROW = contracts.named("generic", date(2026, 11, 21))
 
 if not RECORDED.is_dir():
-    pytest.skip(f"no recorded answers at {RECORDED}", allow_module_level=True)
+    pytest.skip("../shared/fixtures, the recorded answers of services, is not there", allow_module_level=True)
 
 
 def exchanges() -> Iterator[Any]:
