@@ -60,6 +60,8 @@ def answer(call: Call, by: str, text: str) -> CallAnswered:
 def resolution(call: Call, by: str, kind: str, parts: tuple[Part, ...]) -> CallResolved:
     """Return what a person found out about an unknown call; given up, the model is told so."""
     told = words.given_up(call.tool, by) if kind == "unknown" else parts
+    if call.edited is not None and kind != "not_happened":
+        told = (Text(words.edited(call.edited) + text_of(told)),)
     return CallResolved(call.key, call.question, kind, "person", by, told)  # type: ignore[arg-type]  # Outcome.kind
 
 
@@ -102,8 +104,12 @@ def earlier(decision_id: str, decision: Decision, rows: Sequence[InboxRow], reco
     for event, by, at in made:
         if not isinstance(event, Decision) or (event.call, event.question) != (decision.call, decision.question):
             continue
-        if _essence(event) != _essence(decision):
+        if not _undecided(event) and _essence(event) != _essence(decision):
             raise AlreadyDecided(f"{decision_id}: {by} decided otherwise at {at:%Y-%m-%d %H:%M:%S} UTC", by=by, at=at)
+
+
+def _undecided(event: Decision) -> bool:
+    return isinstance(event, CallResolved) and event.source == "reconcile" and event.kind == "unknown"
 
 
 def asked_before(decision_id: str) -> Call | None:
@@ -115,7 +121,9 @@ def asked_before(decision_id: str) -> Call | None:
 
 def is_about(event: AnyEvent, call: Call) -> bool:
     """Tell whether an event decided this question."""
-    return isinstance(event, Decision) and (event.call, event.question) == (call.key, call.question)
+    if not isinstance(event, Decision) or _undecided(event):
+        return False
+    return (event.call, event.question) == (call.key, call.question)
 
 
 def _readable(row: InboxRow) -> AnyEvent | None:

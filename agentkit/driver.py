@@ -36,14 +36,15 @@ from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
 from agentkit.core.owed import awaits, cut_short
 from agentkit.core.spec import Binding
-from agentkit.core.state import State
+from agentkit.core.state import Phase, State
 from agentkit.errors import ConfigurationError, JournalError, ModelError, ProtocolError
 from agentkit.inbox import event_of
 from agentkit.journal.base import InboxRow
+from agentkit.lates import Late, lates
 from agentkit.models.base import Answered, Body, Broken, Endpoint, Piece, Reply, Unusable
 from agentkit.prefix import Prefix
 from agentkit.questions import key_of
-from agentkit.recorder import Recorder, lates
+from agentkit.recorder import Recorder
 from agentkit.tools.dispatch import Dispatch, Job
 
 GRACE = 2.0  # seconds a cut-off `once` call is given to end by itself
@@ -97,7 +98,7 @@ class Driver:
                 async with anyio.create_task_group() as tasks:
                     await self._drive_with(tasks)
             except BaseExceptionGroup as group:
-                raise _alone(group) from group
+                raise alone(group) from None
 
     async def _drive_with(self, tasks: TaskGroup) -> None:
         tasks.start_soon(self._watch_inbox)
@@ -133,22 +134,14 @@ class Driver:
 
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""
-        for event in list(self._recorder.kept):
-            await self._record_kept(event)
+        await self._recorder.record_kept()
         state, today = self._state, self._means.bound
-        begun = any(call.status in {"started", "unknown"} for call in state.calls)
-        if state.flight or state.interrupted or begun:
+        begun = any(call.status in {"requested", "approved", "started", "unknown"} for call in state.calls)
+        if state.phase is Phase.THINKING or begun:
             await self._recorder.record(RunStarted(self._means.process), then=False)
         if state.bound is None or replace(today, prices=None) != replace(state.bound, prices=None):
             await self._recorder.record(today, blobs=self._means.blobs, then=False)
         await self._recorder.record()
-
-    async def _record_kept(self, event: AnyEvent) -> None:
-        try:
-            await self._recorder.record(event, then=False)
-        except ProtocolError as error:
-            self._recorder.kept.remove(event)
-            await self._recorder.record(InboxRefused("kept", getattr(event, "call", ""), str(error)), then=False)
 
     async def _start_owed(self, tasks: TaskGroup) -> None:
         while (check := next((c for c in commands(self._state) if isinstance(c, CheckCall)), None)) is not None:
@@ -166,7 +159,8 @@ class Driver:
         """Tell whether an earlier attempt of a call still lives in this process: then nothing new is owed."""
         if not isinstance(command, Reconcile | RunTool) or command in self._flying:
             return False
-        return self._means.dispatch.alive(self._key(command.call))
+        key = self._key(command.call)  # a thread leaves its outcome before it stops being alive: ask in this order
+        return self._means.dispatch.alive(key) or self._state.uid in lates
 
     def _blocked(self) -> bool:
         return any(isinstance(command, RunTool) and self._alive(command) for command in commands(self._state))
@@ -238,11 +232,12 @@ class Driver:
         self._mail.set()
         return self._state.seq > seq
 
-    async def _take_late(self, event: ToolFinished) -> None:
+    async def _take_late(self, event: Late) -> None:
         try:
             await self._recorder.record(event)
         except ProtocolError as error:
-            await self._recorder.record(InboxRefused("late", event.call, str(error)))
+            said = text_of(event.parts) if isinstance(event, ToolFinished) else event.why
+            await self._recorder.record(InboxRefused("late", event.call, f"{error}. It ended with: {said}"))
 
     async def _take(self, row: InboxRow) -> None:
         try:
@@ -281,7 +276,7 @@ class Driver:
             case CallModel():
                 return await self._call_model(command)
             case RunTool():
-                return (await self._means.dispatch.run(self._job(command, edited=command.edited)),)
+                return (await self._means.dispatch.run(self._job(command)),)
             case Reconcile():
                 return (await self._means.dispatch.reconcile(self._job(command), command.question),)
             case CheckCall():
@@ -295,7 +290,7 @@ class Driver:
                 return (ModelInterrupted(why, said["text"], said["reasoning"], self._prefix.sent(self._state)),)
             case RunTool():
                 return (ToolUnknown(command.call, why),)
-            case Reconcile(call, tool, _, question) if self._state.ending:
+            case Reconcile(call, tool, _, question, _) if self._state.ending:
                 cut = f"the reconcile of {tool} was cut off: {why}"
                 return (CallResolved(call, question, "unknown", "reconcile", tool, why=cut),)
             case _:
@@ -348,7 +343,7 @@ class Driver:
         known = self._state.call(call)
         return key_of(known, self._state.uid) if known else f"{self._state.uid}/{call}"
 
-    def _job(self, command: RunTool | Reconcile, *, edited: bool = False) -> Job:
+    def _job(self, command: RunTool | Reconcile) -> Job:
         uid = self._state.uid
 
         def progress(text: str) -> None:
@@ -356,14 +351,13 @@ class Driver:
             self._recorder.publish([Delta("progress", text, f"{state.turn}.{state.step}", state.attempt)])
 
         def late(event: ToolFinished | ToolUnknown) -> None:
-            if isinstance(event, ToolFinished):
-                lates.put(uid, event)
+            lates.put(uid, event)
 
         return Job(
             call=command.call,
             tool=command.tool,
             arguments=command.arguments,
-            edited=edited,
+            edited=command.edited,
             idempotency_key=self._key(command.call),
             session_id=self._recorder.session_id,
             deps=self._means.deps,
@@ -371,9 +365,14 @@ class Driver:
             late=late,
         )
 
+    def _check(self, check: CheckCall) -> Verdict:
+        session_id, key = self._recorder.session_id, self._key(check.call)
+        dispatch, deps = self._means.dispatch, self._means.deps
+        return dispatch.check(check.call, check.tool, check.arguments, deps, session_id=session_id, key=key)
+
     def _verdict(self, check: CheckCall) -> Verdict:
         try:
-            return self._means.dispatch.check(check.call, check.tool, check.arguments, self._means.deps)
+            return self._check(check)
         except Exception as error:  # noqa: BLE001 - a user's policy may raise anything; the call must not run
             text = f"Not run: whether {check.tool} may run could not be decided ({type(error).__name__})."
             return Refuse(CallRefused(check.call, "policy", (Text(text),)))
@@ -385,14 +384,15 @@ class Driver:
         for index, call in enumerate(call for message in answers for call in message.calls):
             key = f"{self._state.turn}.{self._state.step}.{index}"
             try:
-                verdicts[key] = self._means.dispatch.check(key, call.name, call.arguments, self._means.deps)
+                verdicts[key] = self._check(CheckCall(key, call.name, call.arguments))
             except Exception:  # noqa: BLE001, S112 - `_verdict` asks again, and records what is wrong
                 continue
         return verdicts
 
 
-def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error in a task group's, so that callers get what they can name; several stay a group."""
     inner = group.exceptions[0]
     if len(group.exceptions) > 1:
         return group
-    return _alone(inner) if isinstance(inner, BaseExceptionGroup) else inner
+    return alone(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -82,9 +82,16 @@ class Prefix:
             return 0
         known = len(self._entries)
         later = Reach().over(state.transcript, known)
-        if later.last_user >= 0 and moves_with_user(binding.contract):
-            return min(known, self._reach.last_user + 1)
-        return known
+        if not moves_with_user(binding.contract):
+            return known
+        first = min(known, self._reach.last_user + 1) if later.last_user >= 0 else known
+        return self._back_to(later.called - self._reach.called, first)
+
+    def _back_to(self, turns: frozenset[int], first: int) -> int:
+        """Return where the earliest of `turns` begins, `first` at the latest: its answers are sent otherwise now."""
+        while first > 0 and self._entries[first - 1].turn in turns:
+            first -= 1
+        return first
 
     def _replace(self, at: int, fragments: list[bytes]) -> None:
         for kept in (self.fragments, self.hashes):

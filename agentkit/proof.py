@@ -1,6 +1,7 @@
 """The proof: would today's code, with this agent, have sent the same bytes? Without model or network."""
 
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from typing import Any
 
 from agentkit.agent import Agent
@@ -54,38 +55,41 @@ class _Replayer:
         self._requests = 0
 
     async def run(self) -> Replay:
-        state = State()
+        then = today = State()
         async for record in self._journal.read(self._session_id):
             event = record.event
             sent = event.sent if isinstance(event, _OUTCOMES) else None
             if sent is not None:
-                difference = await self._compare(state, sent, f"{record.turn}.{record.step}")
+                difference = await self._compare(then, today, sent, f"{record.turn}.{record.step}")
                 if difference:
                     return Replay(same=False, difference=difference, requests=self._requests)
-            state = apply(state, event)
+            then = apply(replaced(then, seq=record.seq - 1), event)
             if isinstance(event, AgentBound):
-                await self._bind(event)
-        if not state.seq:
+                event = await self._bind(event)
+            today = apply(replaced(today, seq=record.seq - 1), event)
+        if not then.seq:
             raise NoSuchSession(f"the journal holds no session {self._session_id!r}")
         return Replay(same=True, difference=None, requests=self._requests)
 
-    async def _bind(self, event: AgentBound) -> None:
+    async def _bind(self, event: AgentBound) -> AgentBound:
+        """Take a binding as recorded and as it would be today; return what today's would fold."""
         names = (event.instructions, event.schemas, event.settings, event.contract)
         contents = {name: await self._journal.blob(self._session_id, name) for name in names}
         self._recorded = unbind(event, contents)
         told = self._agent.instructions
         instructions = told if isinstance(told, str) else self._recorded.instructions
         self._now = self._agent.binding(instructions)
+        return replaced(event, bridges=self._now.contract.bridges)
 
-    async def _compare(self, state: State, sent: Sent, step: str) -> str | None:
+    async def _compare(self, then: State, today: State, sent: Sent, step: str) -> str | None:
         if self._recorded is None or self._now is None:
             return f"request {step} was recorded before any binding"
         self._requests += 1
-        await self._update(self._then, state, self._recorded)
-        now = self._then.sent(state)
+        await self._update(self._then, then, self._recorded)
+        now = self._then.sent(then)
         if (now.kept, now.hashes) != (sent.kept, sent.hashes):
-            return _encoded_otherwise(self._then.hashes, [*state.sent[: sent.kept], *sent.hashes], step)
-        await self._update(self._today, state, self._now)
+            return _encoded_otherwise(self._then.hashes, [*then.sent[: sent.kept], *sent.hashes], step)
+        await self._update(self._today, today, self._now)
         if self._today.digest == self._then.digest:
             return None
         return _first_difference(self._then.fragments, self._today.fragments, step)

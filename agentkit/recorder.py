@@ -1,104 +1,62 @@
 """Law 1: check, then write, then believe. The one place where a session's state is assigned."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from threading import Lock
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import anyio
 
+from agentkit.clock import Clock, working
 from agentkit.core.binding import Blob, hashed
 from agentkit.core.commands import Verdict
 from agentkit.core.deltas import Delta
 from agentkit.core.events import (
-    AgentBound,
     AnyEvent,
-    CallAnswered,
-    CallApproved,
-    CallDenied,
     CallResolved,
-    Forked,
+    CallSuspended,
     InboxRefused,
-    RunStarted,
+    ModelFailed,
+    ModelInterrupted,
+    ModelRejected,
+    ModelResponded,
     ToolFinished,
     ToolStarted,
-    TurnResumed,
-    UserSaid,
+    ToolUnknown,
 )
 from agentkit.core.loop import apply, commands, follows
 from agentkit.core.messages import Part, Stored, Text
 from agentkit.core.record import Record
 from agentkit.core.state import Phase, State
-from agentkit.errors import AppendUncertain, Fenced, JournalError
+from agentkit.errors import AppendUncertain, Fenced, JournalError, ProtocolError
 from agentkit.inbox import body_of
 from agentkit.journal.base import Batch, InboxRow, Journal, Lease, Placed
+from agentkit.lates import lates
 from agentkit.questions import asked, open_calls
 
 LARGE = 64 * 1024  # bytes: a longer text is a blob of its own (DURABLE.md, Tables)
 
-_BY_PEOPLE = (
-    *(UserSaid, CallApproved, CallDenied, CallAnswered, CallResolved, TurnResumed, InboxRefused),
-    *(RunStarted, AgentBound, Forked),  # the first facts of another process, whenever it came
-)
+OUTCOMES = (ModelResponded, ModelRejected, ModelInterrupted, ModelFailed, ToolFinished, ToolUnknown, CallSuspended)
 
 Subscriber = Callable[[Record | Sequence[Delta]], None]
 
 
-@dataclass(slots=True)
-class Clock:
-    """Times the core must not know: of events that are still talked about, and of the open turn without waiting."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An outcome that could not be written, and the attempt it is the outcome of."""
 
-    times: dict[int, datetime]
-    turn: int = 0
-    worked: timedelta = timedelta()
-    last: datetime | None = None
-    mark: float = 0.0  # when the last event was seen, by this process's own clock
+    event: AnyEvent
+    attempt: tuple[int, int, int]  # turn, step, attempt
 
-    def saw(self, record: Record) -> None:
-        """Count the time to this event, unless a person, or a dead process, was waited for."""
-        if record.turn != self.turn:
-            self.turn, self.worked = record.turn, timedelta()
-        elif self.last is not None and not isinstance(record.event, _BY_PEOPLE):
-            self.worked += record.at - self.last
-        self.last, self.mark = record.at, time.monotonic()
-        self.times[record.seq] = record.at
-
-    def forget(self, state: State) -> None:
-        """Keep only the times of events that open calls name."""
-        named = {number for call in state.calls for number in (call.question, call.started)}
-        self.times = {number: at for number, at in self.times.items() if number in named}
+    def fits(self, state: State) -> bool:
+        """Tell whether its place is still open: an answer does not name its attempt, an event of a call does."""
+        of_model = isinstance(self.event, (ModelResponded, ModelRejected, ModelInterrupted, ModelFailed))
+        return not of_model or self.attempt == (state.turn, state.step, state.attempt)
 
 
-class Lates:
-    """Outcomes of calls that were given up as unknown and ended after all, until somebody records them.
-
-    They belong to the process: a thread may outlive the `Session` it ran for, and the next one records what it did.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._waiting: dict[str, list[ToolFinished]] = {}  # by the session's uid
-
-    def put(self, uid: str, event: ToolFinished) -> None:
-        """Leave an outcome, from any thread."""
-        with self._lock:
-            self._waiting.setdefault(uid, []).append(event)
-
-    def take(self, uid: str) -> ToolFinished | None:
-        """Return the oldest outcome, None if there is none."""
-        with self._lock:
-            waiting = self._waiting.get(uid, [])
-            event = waiting.pop(0) if waiting else None
-            if not waiting:
-                self._waiting.pop(uid, None)
-            return event
-
-    def __contains__(self, uid: str) -> bool:
-        return uid in self._waiting
-
-
-lates = Lates()
+@dataclass(frozen=True, slots=True)
+class _Step:
+    placed: Placed
+    working: bool  # something was in flight before it
 
 
 class Recorder:
@@ -113,28 +71,34 @@ class Recorder:
     def __init__(self, journal: Journal, session_id: str) -> None:
         self.journal, self.session_id = journal, session_id
         self.state = State()
-        self.clock = Clock({})
+        self.clock = Clock()
         self.lease: Lease | None = None
         self.subscribers: list[Subscriber] = []
-        self.kept: list[AnyEvent] = []
+        self.kept: list[Kept] = []
         self.stale = False
+        self._at = datetime.min.replace(tzinfo=UTC)  # of the last append
         self._lock = anyio.Lock()
 
     async def load(self, *, show: bool = False) -> None:
         """Fold what the journal has and this memory has not; `show` it to those who watch."""
         async with self._lock:
-            state = self.state
-            fresh: list[AnyEvent] = []
+            state, clock = self.state, self.clock.copy()
+            fresh: list[Record] = []
             async for record in self.journal.read(self.session_id, after=state.seq):
-                state = apply(state, record.event)
-                self.clock.saw(record)
+                clock.saw(record, working=working(state))
+                state = apply(replace(state, seq=record.seq - 1), record.event)  # an ignorable event has a number too
                 if not state.calls:
-                    self.clock.forget(state)
-                fresh.append(record.event)
-                if show:
-                    self.publish(record)
-            self.state, self.stale = state, False
-            self.kept = [event for event in self.kept if _slimmed((event,))[0][0] not in fresh]
+                    clock.forget(state)
+                fresh.append(record)
+            self.state, self.clock, self.stale = state, clock, False
+            events = [record.event for record in fresh]
+            self.kept = [kept for kept in self.kept if _slimmed((kept.event,))[0][0] not in events]
+        for record in fresh if show else ():
+            self.publish(record)
+
+    def reach(self, seq: int) -> None:
+        """Count events of a later version behind the last one that was read, which this version may ignore."""
+        self.state = replace(self.state, seq=max(seq, self.state.seq))
 
     async def record(
         self,
@@ -154,12 +118,13 @@ class Recorder:
         with anyio.CancelScope(shield=True):
             async with self._lock:
                 slim, large = _slimmed(events)
-                state, placed = _given(self.state, slim)
+                state, steps = _given(self.state, slim)
                 if then:
-                    state, placed = _following(state, placed, verdicts or {})
-                if placed:
-                    batch = self._batch(state, placed, row, (*blobs, *large))
+                    state, steps = _following(state, steps, verdicts or {})
+                if steps:
+                    batch = self._batch(state, [step.placed for step in steps], row, (*blobs, *large))
                     await self._append(state, batch, events if row is None else ())
+                    self._show(batch, [step.working for step in steps])
 
     def _batch(self, state: State, placed: Sequence[Placed], row: InboxRow | None, blobs: Sequence[Blob]) -> Batch:
         before, after = open_calls(self.state), open_calls(state)
@@ -179,36 +144,68 @@ class Recorder:
 
     async def _append(self, state: State, batch: Batch, events: Sequence[AnyEvent]) -> None:
         if self.stale:
-            self.kept.extend(event for event in events if event not in self.kept)
+            self._keep(events)
             raise AppendUncertain("nothing more was written: the session has to be loaded again first")
         if self.lease is None:
             raise Fenced("nothing was written: this process does not drive the session")
-        first = self.state.seq + 1
         try:
-            appended = await self.journal.append(self.lease, self.state.seq, batch)
+            self._at = (await self.journal.append(self.lease, self.state.seq, batch)).at
         except Fenced:
             await self.hand_over(events)
             raise
         except JournalError as error:
             self.stale = isinstance(error, AppendUncertain)
-            self.kept.extend(event for event in events if event not in self.kept)
+            self._keep(events)
             raise
         self.state = state
-        self.kept = [event for event in self.kept if event not in events]
-        for number, placed in enumerate(batch.events, first):
-            record = Record(number, appended.at, placed.turn, placed.step, placed.event, self.lease.epoch)
-            self.clock.saw(record)
+        self.kept = [kept for kept in self.kept if kept.event not in events]
+
+    def _keep(self, events: Sequence[AnyEvent]) -> None:
+        """Keep outcomes only: what opens a run is made anew by the next one."""
+        now, known = (self.state.turn, self.state.step, self.state.attempt), [kept.event for kept in self.kept]
+        self.kept += [Kept(event, now) for event in events if isinstance(event, OUTCOMES) and event not in known]
+
+    def _show(self, batch: Batch, worked: Sequence[bool]) -> None:
+        first = self.state.seq - len(batch.events) + 1
+        epoch = self.lease.epoch if self.lease else 0
+        for number, (placed, was_working) in enumerate(zip(batch.events, worked, strict=True), first):
+            record = Record(number, self._at, placed.turn, placed.step, placed.event, epoch)
+            self.clock.saw(record, working=was_working)
             self.publish(record)
-        if not state.calls:
-            self.clock.forget(state)
+        if not self.state.calls:
+            self.clock.forget(self.state)
+
+    async def record_kept(self) -> None:
+        """Record what could not be written before; what has no place any more is recorded as refused."""
+        for kept in list(self.kept):
+            why = "the model was asked again since"
+            if kept.fits(self.state):
+                try:
+                    await self.record(kept.event, then=False)
+                    continue
+                except ProtocolError as error:
+                    why = str(error)
+            self.kept.remove(kept)
+            await self.record(InboxRefused("kept", getattr(kept.event, "call", ""), why), then=False)
 
     async def hand_over(self, events: Sequence[AnyEvent]) -> None:
-        """Leave outcomes that only this process knows to whoever drives the session now."""
+        """Leave outcomes that only this process knows to whoever drives the session next."""
         for event in events:
             if isinstance(event, ToolFinished):
-                fact = CallResolved(event.call, 0, "happened", "tool", "the process that ran it", event.parts)
-                body = body_of(fact)
+                by = "the process that ran it"
+                body = body_of(CallResolved(event.call, 0, "happened", "tool", by, event.parts, failed=event.failed))
                 await self.journal.put(self.session_id, "resolution", f"{event.call}/tool/{hashed(body)}", body, None)
+
+    async def leave(self) -> None:
+        """Hand over what is in hand when the session is left: kept outcomes, and late ones."""
+        await self.hand_over([kept.event for kept in self.kept])
+        self.kept.clear()
+        while (late := lates.take(self.state.uid)) is not None:
+            try:
+                await self.hand_over((late,))
+            except JournalError:
+                lates.put(self.state.uid, late)
+                raise
 
     def publish(self, news: Record | Sequence[Delta]) -> None:
         """Show something to all who watch this session in this process."""
@@ -220,23 +217,22 @@ class Recorder:
         bound, open_turn = self.state.bound, self.state.phase in {Phase.THINKING, Phase.ACTING}
         if bound is None or bound.limits.seconds is None or not open_turn or self.state.ending:
             return None
-        since = time.monotonic() - self.clock.mark
-        return bound.limits.seconds - self.clock.worked.total_seconds() - since
+        return bound.limits.seconds - self.clock.spent(working=working(self.state))
 
 
-def _given(state: State, events: Sequence[AnyEvent]) -> tuple[State, list[Placed]]:
-    placed: list[Placed] = []
+def _given(state: State, events: Sequence[AnyEvent]) -> tuple[State, list[_Step]]:
+    steps: list[_Step] = []
     for event in events:
         before, state = state, apply(state, event)
-        placed.append(_place(event, before, state))
-    return state, placed
+        steps.append(_Step(_place(event, before, state), working(before)))
+    return state, steps
 
 
-def _following(state: State, placed: list[Placed], verdicts: Mapping[str, Verdict]) -> tuple[State, list[Placed]]:
+def _following(state: State, steps: list[_Step], verdicts: Mapping[str, Verdict]) -> tuple[State, list[_Step]]:
     while (following := follows(state, verdicts)) is not None:
         before, state = state, apply(state, following)
-        placed.append(_place(following, before, state))
-    return state, placed
+        steps.append(_Step(_place(following, before, state), working(before)))
+    return state, steps
 
 
 def _place(event: AnyEvent, before: State, after: State) -> Placed:

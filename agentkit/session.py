@@ -18,6 +18,7 @@ from agentkit.core.events import (
     CallResolved,
     CancelRequested,
     Forked,
+    InboxRefused,
     RunStarted,
     SessionStarted,
     TurnResumed,
@@ -27,15 +28,15 @@ from agentkit.core.messages import Content, Message, parts_of, text_of
 from agentkit.core.record import Record
 from agentkit.core.state import Call, Phase, State
 from agentkit.core.waiting import Approval, Question, UnknownOutcome
-from agentkit.driver import Driver, Means
+from agentkit.driver import Driver, Means, alone
 from agentkit.errors import ApprovalVoid, ConfigurationError, MessageIdReused, NothingToResume, SessionBusy
 from agentkit.ids import message_id, process_name, uuid7
 from agentkit.inbox import body_of, event_of
 from agentkit.journal.base import Journal
 from agentkit.means import means_for
 from agentkit.observe import Lines
-from agentkit.questions import open_calls
-from agentkit.recorder import Recorder, Subscriber, lates
+from agentkit.questions import key_of, open_calls
+from agentkit.recorder import Recorder, Subscriber
 from agentkit.result import Result, of_open_turn, of_turn
 from agentkit.stream import Stream
 
@@ -80,9 +81,10 @@ class Session(Generic[D, O]):
 
     async def __aexit__(self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
         with anyio.CancelScope(shield=True):
-            while (late := lates.take(self._recorder.state.uid)) is not None:
-                await self._recorder.hand_over((late,))
-            await self._journal.__aexit__(t, e, tb)
+            try:
+                await self._recorder.leave()
+            finally:
+                await self._journal.__aexit__(t, e, tb)
 
     # --- driving -----------------------------------------------------------------------------------------------------
 
@@ -144,6 +146,20 @@ class Session(Generic[D, O]):
         return str(said.id)
 
     async def _drive_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[O]:
+        """Drive in a task of its own: a cancel of the caller's, of whatever kind, then respects what is shielded."""
+        results: list[Result[str]] = []
+
+        async def drive() -> None:
+            results.append(await self._driven_until(done, said))
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(drive)
+        except BaseExceptionGroup as group:
+            raise alone(group) from None
+        return cast("Result[O]", results[0])
+
+    async def _driven_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[str]:
         elsewhere = False
         while True:
             async with self._driving:
@@ -152,7 +168,7 @@ class Session(Generic[D, O]):
                 if result is None and await self._drive(said):
                     result = done(self._recorder.state) or self._resting()
             if result is not None:
-                return cast("Result[O]", result)
+                return result
             elsewhere = True
             await self._news(self._recorder.state.seq)
 
@@ -167,7 +183,7 @@ class Session(Generic[D, O]):
             return False
         self._recorder.lease = lease
         try:
-            await self._begin(said)
+            await self._begin(said, lease.last_seq)
             if self._means is None:
                 self._means = await means_for(self._agent, self._deps, self._recorder)
             with self._observed():
@@ -178,8 +194,9 @@ class Session(Generic[D, O]):
                 await self._journal.release(lease)
         return True
 
-    async def _begin(self, said: str | None) -> None:
+    async def _begin(self, said: str | None, last_seq: int) -> None:
         await self._recorder.load()
+        self._recorder.reach(last_seq)
         state, head = self._recorder.state, await self._journal.head(self.id)
         if head is None:
             raise NothingToResume(f"session {self.id!r} is gone")
@@ -277,9 +294,13 @@ class Session(Generic[D, O]):
             return
         body = body_of(CancelRequested(state.turn, by))
         await self._journal.put(self.id, "cancel", str(state.turn), body, by)
-        if not self._driving.locked():
+        while not self._driving.locked():
             async with self._driving:
-                await self._drive(None)
+                done = await self._drive(None)
+            rows = await self._journal.inbox(self.id)
+            if done or not any((row.kind, row.dedup) == ("cancel", str(state.turn)) for row in rows):
+                return
+            await self._news(self._recorder.state.seq)
 
     async def _check_edit(self, name: str, arguments: Mapping[str, object]) -> None:
         await self._recorder.load()
@@ -287,10 +308,24 @@ class Session(Generic[D, O]):
         if call is None:
             return
         edited = decisions.approval(call, "", arguments).edited or ""
-        verdict = self._agent.dispatch.check(call.key, call.tool, edited, self._deps)
+        key = key_of(call, self._recorder.state.uid)
+        check = self._agent.dispatch.check
+        verdict = check(call.key, call.tool, edited, self._deps, session_id=self.id, key=key)
         if isinstance(verdict, Refuse) and verdict.event.kind != "unknown_tool":  # the driver's agent may know it
             problem = text_of(verdict.event.parts)
             raise ConfigurationError(f"{name}: the changed arguments do not fit {call.tool}: {problem}")
+
+    async def _post(self, letter: decisions.Letter, by: str) -> None:
+        """Leave a decision; where the same one was refused before, and the question is still open, leave it again."""
+        dedup = letter.dedup
+        while True:
+            row = await self._journal.put(self.id, letter.kind, dedup, letter.body, by)
+            if row.taken_seq is None:
+                return
+            since = [record.event async for record in self._journal.read(self.id, after=row.taken_seq - 1)]
+            if not isinstance(since[0], InboxRefused):
+                return
+            dedup = f"{letter.dedup}/{row.taken_seq}"
 
     async def _decide(
         self, name: str, kind: type[decisions.Decision], make: Callable[[Call], decisions.Decision]
@@ -305,7 +340,7 @@ class Session(Generic[D, O]):
             decision = make(call)
             decisions.earlier(name, decision, rows, ())
             letter = decisions.letter(decision)
-            await self._journal.put(self.id, letter.kind, letter.dedup, letter.body, decision.by)
+            await self._post(letter, decision.by)
             return
         before = decisions.asked_before(name)
         if before is None:

@@ -25,12 +25,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 ARROWS = {  # what a module or folder of agentkit may import of it, beside its own; "*": anything
+    **dict.fromkeys(("clock", "lates", "observe", "prefix"), "core"),
     "__init__": "",
     "agent": "core errors journal.memory models result session tools",
     "cli": "*",
     "core": "errors",
     "decisions": "core errors inbox journal.base questions",
-    "driver": "core errors inbox journal.base models.base prefix questions recorder tools.dispatch",
+    "driver": "core errors inbox journal.base lates models.base prefix questions recorder tools.dispatch",
     "emulator": "",
     "errors": "",
     "events": "core.events",
@@ -40,11 +41,9 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     "means": "core driver errors ids prefix recorder",
     "messages": "core.messages",
     "models": "core errors",
-    "observe": "core",
-    "prefix": "core",
     "proof": "agent core errors journal.base prefix",
     "questions": "core journal.base",
-    "recorder": "core errors inbox journal.base questions",
+    "recorder": "clock core errors inbox journal.base lates questions",
     "result": "core errors questions",
     "session": "core decisions driver errors ids inbox journal.base means observe questions recorder result stream",
     "stream": "core recorder result",

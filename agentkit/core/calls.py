@@ -5,7 +5,7 @@
     approved   started | held | refused* | closed*
     started    finished* | unknown (ToolUnknown, or RunStarted) | suspended
     suspended  started | finished* | unknown | closed*
-    unknown    finished* | unknown, with proof that it did not happen → started, held, closed*
+    unknown    finished* | unknown (an earlier run ended after all) | with proof that it did not: started, held, closed*
 
 `FROM` is that table by event; a test draws the picture above from it. Entering held, suspended or unknown opens a
 question whose number is the seq of the event; a decision names that number, and an older one is refused.
@@ -54,7 +54,7 @@ FROM: dict[type[CallEvent], tuple[CallStatus, ...]] = {
     CallClosed: ("requested", "held", "approved", "suspended", "unknown"),
     ToolStarted: ("requested", "approved", "suspended", "unknown"),
     ToolFinished: ("started", "suspended", "unknown"),
-    ToolUnknown: ("started", "suspended"),
+    ToolUnknown: ("started", "suspended", "unknown"),
     CallSuspended: ("started",),
     CallAnswered: ("suspended",),
     CallResolved: ("unknown",),
@@ -109,9 +109,14 @@ def _ran(state: State, call: Call, event: ToolStarted | ToolFinished | ToolUnkno
     if isinstance(event, ToolFinished):
         return _settled(call, "finished", event.parts)
     if isinstance(event, ToolUnknown):
-        lost = call.lost + (call.effect == "once")
-        return replace(call, status="unknown", question=state.seq, why=event.why, reconciled=False, lost=lost)
+        return _cut_off(state, call, event)
     return _resolved(call, event)
+
+
+def _cut_off(state: State, call: Call, event: ToolUnknown) -> Call:
+    lost = call.lost + (call.effect == "once" and call.status == "started")
+    fresh = replace(call, status="unknown", question=state.seq, why=event.why, found="", lost=lost)
+    return replace(fresh, reconciled=False, cleared=False)
 
 
 def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...]) -> Call:

@@ -45,6 +45,7 @@ class Reconcile:
     tool: str
     arguments: str
     question: int
+    edited: bool = False
 
 
 Command: TypeAlias = CallModel | CheckCall | RunTool | Reconcile

@@ -278,6 +278,7 @@ class CallResolved:
     by: str
     parts: tuple[Part, ...] = ()
     why: str = ""
+    failed: bool = False  # of what happened: the tool itself said that it did not work
 
 
 @dataclass(frozen=True, slots=True)

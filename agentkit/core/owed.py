@@ -190,7 +190,8 @@ def _of_unknown(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | 
     if once and (call.digest != tool.digest or call.uid != state.uid):
         changed = "the tool has changed" if call.digest != tool.digest else "this session was copied"
         return CallHeld(call.key, "approval", tool.digest, call.arguments, f"{changed} since it was started")
-    return _start(state, call, tool, call.arguments)
+    twin = _twin(state, call, tool, call.arguments) if once else None
+    return twin or _start(state, call, tool, call.arguments)
 
 
 def _failed(call: Call, parts: words.Parts) -> ToolFinished:
@@ -251,7 +252,7 @@ def _owed(state: State, call: Call) -> Command | None:
         case "started" if not cut_short(state):
             return RunTool(call.key, call.tool, call.effective, call.started, call.edited is not None)
         case "unknown" if _may_reconcile(state, call):
-            return Reconcile(call.key, call.tool, call.effective, call.question)
+            return Reconcile(call.key, call.tool, call.effective, call.question, call.edited is not None)
         case _:
             return None
 

@@ -7,6 +7,11 @@ from agentkit.core.messages import Part, Text
 Parts: TypeAlias = tuple[Part, ...]
 
 
+def edited(arguments: str) -> str:
+    """Begin a result by saying that a person changed the arguments (law 7)."""
+    return f"Note: a person changed the arguments to {arguments} before the call ran.\n"
+
+
 def unknown_tool(name: str, known: list[str]) -> Parts:
     """Tell that there is no such tool."""
     names = ", ".join(known) or "none"

@@ -37,9 +37,7 @@ class _Renewal:
         return min((ttl for _, ttl in self.held.values()), default=0) / 3000 or None
 
     def __call__(self, db: sqlite3.Connection) -> None:
-        sqlite_write.renew(
-            db, self.held
-        )  # where this fails, the fence still protects: it, not the lease, is the guarantee
+        sqlite_write.renew(db, self.held)  # may fail: the fence protects the journal, the lease only saves work
 
 
 class _Watch:

@@ -96,7 +96,7 @@ class SQLiteThread:
         Raises:
             JournalError: the process has forked since; a connection does not survive that.
         """
-        result: T = await self._done(_Job(work))
+        result: T = await self._done(work)
         return result
 
     async def close(self, last: Callable[[sqlite3.Connection], None]) -> None:
@@ -108,15 +108,16 @@ class SQLiteThread:
             finally:
                 db.close()
 
-        await self._done(_Job(work, is_last=True))
+        await self._done(work, is_last=True)
 
     def abandon(self) -> None:
         """End a thread whose connection never opened."""
         self._jobs.put(None)
 
-    async def _done(self, job: _Job) -> Any:
+    async def _done(self, work: Callable[[sqlite3.Connection], Any], *, is_last: bool = False) -> Any:
         if self._pid != os.getpid():
             raise JournalError("the journal was opened before this process was forked: open it here again")
+        job = _Job(work, is_last)
         self._jobs.put(job)
         with anyio.CancelScope(shield=True):
             await job.bell.event.wait()

@@ -51,7 +51,7 @@ class Job:
     @property
     def note(self) -> str:
         """What every result of this call begins with."""
-        return f"Note: a person changed the arguments to {self.arguments} before the call ran.\n" if self.edited else ""
+        return words.edited(self.arguments) if self.edited else ""
 
     @property
     def context(self) -> ToolContext[Any]:
@@ -78,7 +78,9 @@ class Dispatch:
         self._limiter = CapacityLimiter(concurrency)
         self.specs: tuple[ToolSpec, ...] = tuple(each.spec for each in self._tools.values())
 
-    def check(self, call: str, name: str, arguments: str, deps: object) -> Verdict:
+    def check(
+        self, call: str, name: str, arguments: str, deps: object, *, session_id: str = "", key: str = ""
+    ) -> Verdict:
         """Say whether a call may start: is it known, can it be read, does it fit, does a person have to agree.
 
         Raises:
@@ -92,7 +94,8 @@ class Dispatch:
             equal = fingerprint(given)
         except BadArguments as bad:
             return Refuse(CallRefused(call, bad.kind, (Text(bad.told(name)),)))
-        return Hold(equal) if asks_for_approval(tool, values, ToolContext(deps)) else Go(equal)
+        asking = ToolContext(deps, idempotency_key=key, session_id=session_id)
+        return Hold(equal) if asks_for_approval(tool, values, asking) else Go(equal)
 
     def parsed(self, name: str, arguments: str) -> Mapping[str, Any]:  # noqa: ARG002 - a tool may be gone, its call not
         """Return arguments for people to look at; empty where they cannot be read."""

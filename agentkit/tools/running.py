@@ -113,7 +113,7 @@ class Attempt:
     key: str
     values: dict[str, Any]
     note: str
-    late: Callable[[ToolFinished], None]
+    late: Callable[[ToolFinished | ToolUnknown], None]
     _news: bool = False  # an outcome after the end of waiting would not contradict what was recorded
 
     async def run(self) -> Fact:
@@ -149,9 +149,11 @@ class Attempt:
 
     def _ended_late(self, ended: Ended | None) -> None:
         try:
-            if ended is not None and self._news:
-                known = fact(self.call, self.tool.declared, ended, self.note)
-                if isinstance(known, ToolFinished):
+            if self._news:
+                name = self.tool.declared.name
+                lost = ToolUnknown(self.call, f"{name} ended at last, and not in a way that tells what it did")
+                known = lost if ended is None else fact(self.call, self.tool.declared, ended, self.note)
+                if isinstance(known, ToolFinished | ToolUnknown):
                     self.late(known)
         finally:
             _living.discard(self.key)

@@ -135,7 +135,7 @@ async def test_a_line_lost_added_or_changed_is_refused(told: Journal) -> None:
         [*lines[:-1], lines[-2], lines[-1]],
         [line.replace(b"ok", b"no") for line in lines],
         [*lines, lines[-1]],
-        [*lines, lines[1]],
+        [*lines, lines[number_of(lines, "blob") - 1]],
         [*lines[:-1], lines[-1].replace(b'"lines":', b'"lines":1')],
     ):
         with pytest.raises(JournalError, match=r"^line \d+: .*nothing was written"):

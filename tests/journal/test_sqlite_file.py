@@ -71,17 +71,23 @@ async def test_closing_gives_held_leases_back(tmp_path: Path) -> None:
 
 async def test_one_file_is_opened_once_however_many_use_it(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "j.db")
-    before = threading.active_count()
     first, second = SQLiteJournal(tmp_path / "j.db"), SQLiteJournal(tmp_path / "link.db")
     async with first, second, first:
         await claim(first)
         with pytest.raises(SessionBusy, match="this process"):
             await claim(second)
-        assert threading.active_count() <= before + 2
+        assert sorted(threads_of("j.db")) == ["j.db reader", "j.db writer"]
     with pytest.raises(JournalError, match="is not open"):
         await first.head("s")
     async with second:
         assert await second.head("s") is not None
+    with anyio.fail_after(10):
+        while threads_of("j.db"):  # noqa: ASYNC110 - a thread's end is no event of a loop
+            await anyio.sleep(0.01)
+
+
+def threads_of(file: str) -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(file)]
 
 
 async def test_several_event_loops_may_use_one_file(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Times the core must not know: of events that are still talked about, and of the open turn without waiting."""
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from agentkit.core.events import RunStarted
+from agentkit.core.record import Record
+from agentkit.core.state import State
+
+
+@dataclass(slots=True)
+class Clock:
+    """What time it is in a session.
+
+    Attributes:
+        times: when events were recorded, by number; kept while an open call names them.
+        worked: how long something was in flight in the open turn. Waiting for people does not count, nor does the time
+            until another process goes on with what a dead one left.
+        mark: when the last event was seen, by this process's own clock.
+    """
+
+    times: dict[int, datetime] = field(default_factory=dict)
+    turn: int = 0
+    worked: timedelta = timedelta()
+    last: datetime | None = None
+    mark: float = 0.0
+
+    def saw(self, record: Record, *, working: bool) -> None:
+        """Take an event; `working`: something was in flight before it."""
+        if record.turn != self.turn:
+            self.turn, self.worked = record.turn, timedelta()
+        elif self.last is not None and working and not isinstance(record.event, RunStarted):
+            self.worked += record.at - self.last
+        self.last, self.mark = record.at, time.monotonic()
+        self.times[record.seq] = record.at
+
+    def forget(self, state: State) -> None:
+        """Keep only the times of events that open calls name."""
+        named = {number for call in state.calls for number in (call.question, call.started)}
+        self.times = {number: at for number, at in self.times.items() if number in named}
+
+    def copy(self) -> "Clock":
+        """Return a clock that goes its own way."""
+        return replace(self, times=dict(self.times))
+
+    def spent(self, *, working: bool) -> float:
+        """Return the seconds worked in the open turn until now."""
+        since = time.monotonic() - self.mark if working else 0.0
+        return self.worked.total_seconds() + since
+
+
+def working(state: State) -> bool:
+    """Tell whether something is in flight: a model call, or a call of a tool."""
+    return state.flight is not None or any(call.status == "started" for call in state.calls)
