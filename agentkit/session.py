@@ -1,7 +1,7 @@
 """Session: one conversation. It claims and writes only while it drives; everything else goes through the inbox."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from agentkit.tools import Outcome
 
 D = TypeVar("D")
+T = TypeVar("T")
 O = TypeVar("O")  # noqa: E741 - the public surface's name
 
 _LOOK = 1.0  # seconds between looks at a session that another process drives
@@ -146,18 +147,7 @@ class Session(Generic[D, O]):
         return str(said.id)
 
     async def _drive_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[O]:
-        """Drive in a task of its own: a cancel of the caller's, of whatever kind, then respects what is shielded."""
-        results: list[Result[str]] = []
-
-        async def drive() -> None:
-            results.append(await self._driven_until(done, said))
-
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(drive)
-        except BaseExceptionGroup as group:
-            raise alone(group) from None
-        return cast("Result[O]", results[0])
+        return cast("Result[O]", await _apart(lambda: self._driven_until(done, said)))
 
     async def _driven_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[str]:
         elsewhere = False
@@ -296,7 +286,7 @@ class Session(Generic[D, O]):
         await self._journal.put(self.id, "cancel", str(state.turn), body, by)
         while not self._driving.locked():
             async with self._driving:
-                done = await self._drive(None)
+                done = await _apart(lambda: self._drive(None))
             rows = await self._journal.inbox(self.id)
             if done or not any((row.kind, row.dedup) == ("cancel", str(state.turn)) for row in rows):
                 return
@@ -349,6 +339,21 @@ class Session(Generic[D, O]):
         if not records:
             raise decisions.why_void(name, state)
         decisions.earlier(name, make(before), (), records)
+
+
+async def _apart(work: Callable[[], Awaitable[T]]) -> T:
+    """Do work in a task of its own: a cancel of the caller's, of whatever kind, then respects what is shielded."""
+    results: list[T] = []
+
+    async def do() -> None:
+        results.append(await work())
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(do)
+    except BaseExceptionGroup as group:
+        raise alone(group) from None
+    return results[0]
 
 
 def _id(waiting: Approval | Question | UnknownOutcome | str) -> str:
