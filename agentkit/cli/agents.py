@@ -106,3 +106,8 @@ def _attribute(module: str, attribute: str) -> Any:
         raise ConfigurationError(
             f"--agent {module}:{attribute}: {error}. Modules are looked for in the current directory, too"
         ) from error
+    except Exception as error:
+        raise ConfigurationError(
+            f"--agent {module}:{attribute}: importing {module} raised {type(error).__name__}: {error}. What a program "
+            'runs belongs under `if __name__ == "__main__":`'
+        ) from error

@@ -87,6 +87,9 @@ class Chat:
             last = self._portal.call(self._session.status)
         except AgentkitError as error:
             self._fault(error)
+            if not self._typed:  # that was an earlier turn's fault: what comes through the pipe is still to be asked
+                self._screen.line(("an earlier turn failed so; the next message goes on without it", DIM))
+                self.code = Exit.OK
             return
         new = last is None and not open_work
         about = "a new conversation" if new else "going on; --session NAME starts another"

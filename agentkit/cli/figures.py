@@ -48,4 +48,4 @@ def count(number: int, noun: str) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{100 * part // whole} %"
+    return f"{100 * part / whole:.0f} %"

@@ -88,6 +88,8 @@ class Live:
             case "reasoning" | "text":
                 if self._kind != delta.kind:
                     self._screen.fresh()
+                    if delta.kind == "reasoning":
+                        self._screen.line(("thinking", DIM))
                 self._kind = delta.kind
                 self._streamed.add(delta.kind)
                 self._screen.write(delta.text, DIM if delta.kind == "reasoning" else "")
@@ -111,6 +113,7 @@ class Live:
     def _responded(self, record: Record, event: events.ModelResponded) -> None:
         message = event.message
         if message.reasoning and "reasoning" not in self._streamed:
+            self._screen.line(("thinking", DIM))
             self._screen.block(message.reasoning, DIM)
         if message.text and "text" not in self._streamed:
             self._screen.block(message.text)

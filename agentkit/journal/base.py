@@ -31,7 +31,7 @@ class Head:
     epoch: int
     last_seq: int
     status: str  # of Resting, or the last turn's Status
-    owner: str | None
+    owner: str | None  # None too where it is proven dead
     lease_until: datetime | None
     created_at: datetime
 

@@ -39,9 +39,11 @@ def head(db: sqlite3.Connection, session_id: str) -> Head | None:
     if row is None:
         return None
     uid, agent, epoch, last_seq, status, owner, until, created_at = row
-    held_by = str(Owner.parse(owner)) if owner else None
-    until, created_at = _moment_or_none(until), moment(created_at)
-    return Head(session_id, uid, agent, epoch, last_seq, status, held_by, until, created_at)
+    holder = Owner.parse(owner) if owner else None
+    if holder is not None and holder.is_dead():
+        holder = until = None
+    held_by, lease = None if holder is None else str(holder), _moment_or_none(until)
+    return Head(session_id, uid, agent, epoch, last_seq, status, held_by, lease, moment(created_at))
 
 
 def sessions(db: sqlite3.Connection, status: str | None, before: int) -> list[tuple[int, str]]:

@@ -28,10 +28,14 @@ def test_thinking_text_calls_and_results_are_shown(agentkit: Type, serve: Type) 
     assert done.err == ""
     lines = done.out.splitlines()
     assert lines[0] == "session chat: a new conversation"
-    assert lines[1:5] == ["> Where is order 7?", "Look first.", "One moment.", '  → 1.1.0 find_order(order_id="7")']
-    assert lines[5:7] == ["  ← 1.1.0 find_order", '    {"id":"7","note":"delivered"}']
-    assert lines[7:9] == ["I know.", "It was delivered."]
-    assert lines[9].startswith("■ turn 1 completed   2 steps · ")
+    assert lines[1:5] == ["> Where is order 7?", "thinking", "Look first.", "One moment."]
+    assert lines[5:8] == [
+        '  → 1.1.0 find_order(order_id="7")',
+        "  ← 1.1.0 find_order",
+        '    {"id":"7","note":"delivered"}',
+    ]
+    assert lines[8:11] == ["thinking", "I know.", "It was delivered."]
+    assert lines[11].startswith("■ turn 1 completed   2 steps · ")
     assert "\x1b" not in done.out
 
 
@@ -66,7 +70,16 @@ def test_a_limit_and_a_fault_have_codes_of_their_own(agentkit: Type, serve: Type
     assert "no such thing" in done.err
     assert "no such thing" not in done.out
     assert "> more" not in done.out
-    assert agentkit(*CHAT, stdin="more\n").code == 6, "a failed turn is told when the conversation is opened"
+    assert "no such thing" in agentkit(*CHAT, stdin="").err, "a failed turn is told when the conversation is opened"
+
+
+def test_a_pipe_goes_on_behind_a_turn_that_failed(agentkit: Type, serve: Type) -> None:
+    serve([Fault(400, "no such thing"), Reply(content="well")])
+    assert agentkit(*CHAT, stdin="hi\n").code == 6
+    done = agentkit(*CHAT, stdin="hi\n")
+    assert (done.code, "no such thing" in done.err) == (0, True)
+    assert "an earlier turn failed so; the next message goes on without it" in done.out
+    assert "well" in done.out.splitlines()
 
 
 def test_a_bare_model_talks(agentkit: Type, serve: Type) -> None:

@@ -35,12 +35,12 @@ def test_what_streamed_is_not_written_again(capsys: pytest.CaptureFixture[str]) 
     deltas = [Delta(kind, text, "1.1", 1) for kind, text in pieces]  # type: ignore[arg-type]  # the kinds are these
     answered = record(events.ModelResponded(ANSWER, SENT))
     told(record(events.ModelStarted(1)), *deltas, answered)
-    whole = "Let me see.\nIt is here.\n  → 1.1.0 look(at=1)\n"
+    whole = "thinking\nLet me see.\nIt is here.\n  → 1.1.0 look(at=1)\n"
     assert capsys.readouterr().out == whole
     told(record(events.ModelStarted(1)), answered)
     assert capsys.readouterr().out == whole
     told(record(events.ModelStarted(1)), *deltas[:3], record(events.ModelStarted(2)), answered)
-    assert capsys.readouterr().out == "Let me see.\nIt is\n  · asked again, attempt 2\n" + whole
+    assert capsys.readouterr().out == "thinking\nLet me see.\nIt is\n  · asked again, attempt 2\n" + whole
 
 
 def test_silence_is_broken_by_saying_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:

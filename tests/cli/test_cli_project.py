@@ -82,6 +82,7 @@ def test_the_journal_of_the_command_line_comes_first(agentkit: Type) -> None:
         (("--agent", "wrong:odd"), "gave str, not a pair (agent, deps)"),
         (("--agent", "wrong:no_signature"), "what is there is type"),
         (("--agent", "broken:agent"), "No module named 'missing_dependency'"),
+        (("--agent", "running:agent"), "importing running raised RuntimeError: no. What a program runs belongs under"),
         (("--model", "unheard-of"), "unknown model 'unheard-of'"),
         (("--base-url", "http://127.0.0.1:9/v1"), "give --model, too"),
         (("--agent", "desk:agent", "--model", "x"), "give one of them"),
@@ -89,6 +90,7 @@ def test_the_journal_of_the_command_line_comes_first(agentkit: Type) -> None:
 )
 def test_who_answers_is_checked_and_told(desk: Path, agentkit: Type, words: tuple[str, ...], told: str) -> None:
     (desk / "broken.py").write_text("import missing_dependency\n", "utf-8")
+    (desk / "running.py").write_text("raise RuntimeError('no')\n", "utf-8")
     (desk / "wrong.py").write_text(
         "from contextlib import asynccontextmanager\nfrom agentkit import Agent\nfrom desk import MODEL\n"
         "needs_deps = Agent(MODEL, deps_type=str)\nno_signature = type\n"

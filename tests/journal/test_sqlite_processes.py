@@ -84,11 +84,17 @@ async def test_a_live_owner_is_named_and_not_replaced(journal: SQLiteJournal, st
 async def test_a_killed_owner_is_replaced_at_once(journal: SQLiteJournal, start: Start, *, reaped: bool) -> None:
     worker = start("hold", ttl=3600)
     assert line(worker) == "holding"
+    held = await journal.head("s")
+    assert held
+    assert held.owner
     worker.send_signal(signal.SIGKILL)
     if reaped:
         worker.wait()
     else:
         dead_but_not_buried(worker.pid)
+    freed = await journal.head("s")
+    assert freed
+    assert (freed.owner, freed.lease_until) == (None, None)
     lease = await claim(journal)
     assert (lease.epoch, lease.last_seq) == (2, 1)
     await journal.append(lease, 1, said("mine"))
