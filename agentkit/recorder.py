@@ -1,5 +1,6 @@
 """Law 1: check, then write, then believe. The one place where a session's state is assigned."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -197,8 +198,12 @@ class Recorder:
                 await self.journal.put(self.session_id, "resolution", f"{event.call}/tool/{hashed(body)}", body, None)
 
     async def leave(self) -> None:
-        """Hand over what is in hand when the session is left: kept outcomes, and late ones."""
+        """Hand over what is in hand when the session is left: kept outcomes of tools, and late ones."""
         await self.hand_over([kept.event for kept in self.kept])
+        lost = [type(kept.event).__name__ for kept in self.kept if not isinstance(kept.event, ToolFinished)]
+        if lost:
+            text = "session %r is left with facts that could not be written (%s): a model answer will be asked again"
+            logging.getLogger("agentkit").warning(text, self.session_id, ", ".join(lost))
         self.kept.clear()
         while (late := lates.take(self.state.uid)) is not None:
             try:

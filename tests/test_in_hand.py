@@ -136,3 +136,19 @@ async def test_an_outcome_of_a_fenced_process_reaches_the_new_owner() -> None:
         result = await again.resume()
         assert result.status == "completed" or result.unknowns
         assert [event.source for event in await recorded(again, ev.CallResolved)] == ["tool"]
+
+
+async def test_an_answer_that_could_not_be_written_is_not_dropped_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    said = []
+    for at in range(1, 9):
+        faulty = FaultyJournal(MemoryJournal(), at=at, fault="full")
+        with pytest.raises(JournalError):
+            async with program(faulty, nothing) as session:
+                await session.run("pay order 7", id="m")
+        said += [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        if said:
+            break
+    assert said == [
+        "session 's' is left with facts that could not be written (ModelResponded): a model answer will be asked again"
+    ]
