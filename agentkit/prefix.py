@@ -55,6 +55,8 @@ class Prefix:
         for at, sending in enumerate(sendings, self._lead + first):
             if sending.decision in {"placeholder", "dropped"}:
                 self._decisions[at] = f"message {at - 1}: {sending.decision}, {sending.why}"
+            elif sending.bridge is not None:
+                self._decisions[at] = f"message {at - 1}: bridge, this service refuses its role behind the one before"
         self._binding, self._entries = binding, state.transcript
 
     def sent(self, state: State) -> Sent:

@@ -6,12 +6,14 @@ for ever. (sticky-if-tools asks for it only while the request carries tools and 
 the same keeps the prefix byte-stable when tools come and go.)
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Literal
 
-from agentkit.core.contract import Contract
-from agentkit.core.messages import AssistantMessage, Message, Part, Stored, Text, UserMessage
+from agentkit.core.contract import Bridges, Contract
+from agentkit.core.messages import AssistantMessage, Json, Message, Part, Stored, Text, ToolMessage, UserMessage
 from agentkit.core.state import Entry
 from agentkit.errors import ProtocolError
 
@@ -23,14 +25,30 @@ class Instructions:
     text: str
 
 
+Decision = Literal["none", "verbatim", "placeholder", "dropped"]
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One message as it will be sent. `reasoning` replaces the message's own: None means the field is left out."""
+    """One message as it will be sent; what is not named here goes as it stands in the message.
+
+    Attributes:
+        reasoning: replaces the message's own text of reasoning; None: none is written.
+        carrier: where it is written: a field's name, or one of core/contract's carriers.
+        extras: private fields of the message, as they came.
+        beside: private fields of each call, as they came; one mapping a call, or empty where there is nothing.
+        bridge: assistant text to put before it, where the provider refuses the pair of roles.
+        decision, why: what became of the reasoning.
+    """
 
     message: Message | Instructions
     reasoning: str | None = None
-    decision: Literal["none", "verbatim", "placeholder", "dropped"] = "none"
+    decision: Decision = "none"
     why: str = ""
+    carrier: str | None = None
+    extras: Mapping[str, Json] = field(default_factory=dict)
+    beside: tuple[Mapping[str, Json], ...] = ()
+    bridge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +88,34 @@ def render(entries: Sequence[Entry], first: int, reach: Reach, reader: Reader) -
             kept = _retained(reader.contract, after_user=index > reach.last_user, called=entry.turn in reach.called)
             sendings.append(project(entry.message, reader.contract, reader.model, retained=kept))
         else:
-            sendings.append(Sending(_filled(entry.message, reader.contents)))
+            before = entries[index - 1].message if index else None
+            message = _filled(_answering(entry.message, reader.contract), reader.contents)
+            sendings.append(Sending(message, bridge=_bridge(before, message, reader.contract.bridges)))
     return sendings
+
+
+def _bridge(before: Message | None, message: Message, bridges: Bridges) -> str | None:
+    """Return what a pair of roles needs in between; what this contract caused itself stands in the transcript."""
+    if not isinstance(message, UserMessage):
+        return None
+    if isinstance(before, ToolMessage):
+        return bridges.user_after_tool
+    return bridges.user_after_user if isinstance(before, UserMessage) else None
+
+
+def _answering(message: Message, contract: Contract) -> Message:
+    if not isinstance(message, ToolMessage):
+        return message
+    return replace(message, call_id=legal_id(message.call_id, contract))
+
+
+def legal_id(call_id: str, contract: Contract) -> str:
+    """Return a call's id as this contract takes it: its own, or one that follows from it (another service made it)."""
+    pattern = contract.call_ids.pattern
+    if re.fullmatch(pattern, call_id):
+        return call_id
+    digest = blake2b(call_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return next((shape for shape in (f"call_{digest}", digest[:9]) if re.fullmatch(pattern, shape)), call_id)
 
 
 def moves_with_user(contract: Contract) -> bool:
@@ -93,24 +137,84 @@ def _retained(contract: Contract, *, after_user: bool, called: bool) -> bool:
 
 def project(message: AssistantMessage, contract: Contract, model: str, *, retained: bool) -> Sending:
     """Decide what becomes of one answer's reasoning: sent as it came, as a placeholder, or dropped."""
+    foreign = _foreign(message, contract, model)
+    sending = _text_sent(message, contract, foreign=foreign, retained=retained)
+    if retained and not foreign:
+        sending = _with_private(sending, message, contract)
+    if contract.carrier.sentinel is not None and message.calls and retained:
+        sending = _with_sentinel(sending, contract.carrier.sentinel)
+    calls = tuple(replace(call, id=legal_id(call.id, contract)) for call in message.calls)
+    return sending if calls == message.calls else replace(sending, message=replace(message, calls=calls))
+
+
+def _text_sent(message: AssistantMessage, contract: Contract, *, foreign: bool, retained: bool) -> Sending:
     reasoning = message.reasoning
     if not retained:
         why = f"{contract.retention}: not asked for here"
         return Sending(message) if reasoning is None else Sending(message, None, "dropped", why)
+    carrier = _carrier(message, contract, foreign=foreign)
     if reasoning is None:
-        return _absent(message, contract)
-    if _foreign(message, contract, model) and contract.on_model_switch != "keep_text":
-        return _foreign_sent(message, contract)
+        return _absent(message, contract, carrier)
+    if foreign and contract.on_model_switch != "keep_text":
+        return _replaced(message, contract, carrier, "another model's reasoning", contract.on_model_switch)
     if reasoning == "" and contract.empty != "send":
-        return _empty_sent(message, contract)
-    return Sending(message, reasoning, "verbatim")
+        return _replaced(message, contract, carrier, "it was empty, and the contract refuses that", contract.empty)
+    if carrier is None:
+        return Sending(message, None, "dropped", "this service takes no text of reasoning")
+    return Sending(message, reasoning, "verbatim", carrier=carrier)
 
 
-def _absent(message: AssistantMessage, contract: Contract) -> Sending:
+def _carrier(message: AssistantMessage, contract: Contract, *, foreign: bool) -> str | None:
+    """Return where reasoning is written: where the row says, or where it came in. None: nowhere."""
+    carrier = contract.carrier
+    if carrier.write != "same":
+        return None if carrier.write == "none" else carrier.write
+    usual = next(iter(carrier.read), None)
+    return usual if foreign else message.carrier or usual
+
+
+def _absent(message: AssistantMessage, contract: Contract, carrier: str | None) -> Sending:
     asked = contract.missing == "error" and (contract.applies_to == "all_assistant" or message.calls)
-    if not asked or contract.placeholder is None:
+    if not asked:
         return Sending(message)
-    return Sending(message, contract.placeholder, "placeholder", "there was none, and the contract asks for it")
+    return _replaced(message, contract, carrier, "there was none, and the contract asks for it", "placeholder")
+
+
+def _replaced(message: AssistantMessage, contract: Contract, carrier: str | None, why: str, how: str) -> Sending:
+    if how == "placeholder" and contract.placeholder is not None and carrier is not None:
+        return Sending(message, contract.placeholder, "placeholder", why, carrier)
+    return Sending(message) if message.reasoning is None else Sending(message, None, "dropped", why)
+
+
+def _with_private(sending: Sending, message: AssistantMessage, contract: Contract) -> Sending:
+    """Add the private fields this service gave. A placeholder stands alone: they do not hold what was asked for."""
+    row = contract.carrier
+    beside = tuple(
+        {name: call.extras[name] for name in row.beside_calls if name in call.extras} for call in message.calls
+    )
+    sending = replace(sending, beside=beside if any(beside) else ())
+    framed = {row.write if row.write != "same" else message.carrier}
+    extras = _chosen(message.extras, {*framed, *row.opaque})
+    if not extras or (sending.decision == "placeholder" and not framed.isdisjoint(extras)):
+        return sending
+    if row.with_opaque == "alone" and not extras.keys().isdisjoint(row.opaque):
+        return replace(sending, reasoning=None, carrier=None, decision="verbatim", why="", extras=extras)
+    decision: Decision = "verbatim" if sending.decision == "none" else sending.decision
+    return replace(sending, extras=extras, decision=decision)
+
+
+def _chosen(fields: Mapping[str, Json], names: Collection[str | None]) -> dict[str, Json]:
+    return {name: value for name, value in fields.items() if name in names}
+
+
+def _with_sentinel(sending: Sending, sentinel: Mapping[str, Json]) -> Sending:
+    """Put the documented stand-in beside the first call, where this service's own mark is missing."""
+    if sending.beside and sending.beside[0]:
+        return sending
+    calls = sending.message.calls if isinstance(sending.message, AssistantMessage) else ()
+    beside = (sentinel, *(sending.beside[1:] or ({},) * (len(calls) - 1)))
+    why = "; ".join(filter(None, (sending.why, "its first call has no signature of this service")))
+    return replace(sending, beside=beside, decision="placeholder", why=why)
 
 
 def _foreign(message: AssistantMessage, contract: Contract, model: str) -> bool:
@@ -118,18 +222,6 @@ def _foreign(message: AssistantMessage, contract: Contract, model: str) -> bool:
     if made is None or contract.switch_boundary == "none":
         return False
     return made.contract != contract.id or (contract.switch_boundary == "model" and made.model != model)
-
-
-def _foreign_sent(message: AssistantMessage, contract: Contract) -> Sending:
-    if contract.on_model_switch == "placeholder" and contract.placeholder is not None:
-        return Sending(message, contract.placeholder, "placeholder", "another model's reasoning")
-    return Sending(message, None, "dropped", "another model's reasoning")
-
-
-def _empty_sent(message: AssistantMessage, contract: Contract) -> Sending:
-    if contract.empty == "placeholder" and contract.placeholder is not None:
-        return Sending(message, contract.placeholder, "placeholder", "it was empty, and the contract refuses that")
-    return Sending(message, None, "dropped", "it was empty, and the contract refuses that")
 
 
 def stored(entries: Sequence[Entry], first: int) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from agentkit.core.contract import Contract
+from agentkit.core.contract import THINKING_PARTS, Contract
 from agentkit.core.messages import AssistantMessage, Json, Producer
 from agentkit.core.spec import Usage
 from agentkit.models.base import Answered, Broken, Piece, Reply, Unusable
@@ -16,7 +16,6 @@ from agentkit.models.calls import Calls, ShapeError
 from agentkit.models.faults import words
 from agentkit.models.private import OPAQUE, merged
 from agentkit.models.text import Track
-from agentkit.models.wire import THINKING_CHUNKS
 
 _CUT: Final = frozenset({"length", "model_length", "max_tokens"})
 _FILTERED: Final = frozenset({"content_filter", "sensitive", "safety"})
@@ -114,7 +113,7 @@ class Assembly:
         if kind == "text":
             yield Piece("text", self.text.add(str(chunk.get("text") or "")))
         elif kind == "thinking":
-            self.carrier = THINKING_CHUNKS
+            self.carrier = THINKING_PARTS
             thinking = chunk.get("thinking")
             for item in thinking if isinstance(thinking, list) else [{"text": thinking}]:
                 thought = item.get("text") if isinstance(item, dict) else item

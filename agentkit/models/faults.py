@@ -141,7 +141,7 @@ def _number(text: str | None) -> float | None:
 
 def _kind(asked: Asked, status: int, said: str, whole: str) -> tuple[type[ModelError], str]:
     """Choose the error and the advice. The words of lost reasoning are the row's; the rest is HTTP."""
-    if any(text in whole or text in said for text in asked.contract.missing_match):
+    if any(text in whole or text in said for text in asked.contract.error_match.reasoning):
         return ContractViolation, ""
     if status == HTTPStatus.TOO_MANY_REQUESTS and "insufficient_quota" in whole:
         status = HTTPStatus.PAYMENT_REQUIRED

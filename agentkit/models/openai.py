@@ -108,7 +108,7 @@ async def _post(client: openai.AsyncOpenAI, to: Recipient, asked: Asked, data: b
     }
     try:
         answer: Any = await client.post(
-            "/chat/completions",
+            wire.route(asked.contract),
             cast_to=http.Response,
             content=data,
             options={"headers": {**ours, **to.headers}, "timeout": openai.Timeout(to.timeout, connect=CONNECT)},

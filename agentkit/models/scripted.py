@@ -79,7 +79,9 @@ class ScriptedModel(Model):
 
     def _answer(self, said: AssistantMessage, contract: Contract, asked: int, show: Show | None) -> Reply:
         """Let the reply go the way of an answer that came over the wire."""
-        message = json.loads(wire.encode(Sending(said, said.reasoning), contract))
+        carrier = said.carrier or next(iter(contract.carrier.read), None)
+        beside = tuple(call.extras for call in said.calls)
+        message = json.loads(wire.encode(Sending(said, said.reasoning, carrier=carrier, beside=beside), contract))
         answer = Assembly(
             contract, said.producer or Producer(self.name, contract.id, self.host), extras=dict(said.extras)
         )

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from agentkit.core.messages import AssistantMessage, Text, ToolMessage, UserMessage
-from agentkit.core.request import Sending
+from agentkit.core.request import Sending, project
 from agentkit.emulator import Call, Emulator, Fault, Reply
 from agentkit.emulator.script import Quirk
 from agentkit.errors import ContractViolation
@@ -47,8 +47,9 @@ async def converse(model: Model, *, stream: bool, drop: int | None = None) -> li
         reply = await model.call(Body(HEAD, sent), row, list[Any]().append if stream else None)
         assert isinstance(reply, Answered), reply
         answers.append(reply.message)
-        thought = "" if reply.message.reasoning is None else reply.message.reasoning
-        sent.append(model.encode(Sending(reply.message, None if drop == len(answers) else thought), row))
+        lost = Sending(reply.message)
+        kept = project(reply.message, row, model.name, retained=True)
+        sent.append(model.encode(lost if drop == len(answers) else kept, row))
         for call in reply.message.calls:
             say(ToolMessage(call.id, call.name, (Text("ok"),)))
         if not reply.message.calls:

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from agentkit import errors
-from agentkit.core.contract import Contract
+from agentkit.core.contract import Contract, ErrorMatch
 from agentkit.models import contracts, faults
 from agentkit.models.retry import NotYet, Patience, patiently
 
@@ -134,13 +134,13 @@ def test_no_message_is_blamed_where_none_lacks_it() -> None:
 
 
 def test_either_field_counts_where_the_row_echoes_it() -> None:
-    row = GENERIC.model_copy(update={"missing_match": ("must be passed back",)})
+    row = GENERIC.model_copy(update={"error_match": ErrorMatch(reasoning=("must be passed back",))})
     messages = [b'{"role":"assistant","reasoning":"r"}', b'{"role":"assistant","content":"x"}']
     assert refused(400, {"error": LOST}, row, messages=messages).message_index == 1
 
 
 def test_only_answers_the_row_covers_are_blamed() -> None:
-    turn = V32.model_copy(update={"missing_match": ("must be passed back",)})
+    turn = V32.model_copy(update={"error_match": ErrorMatch(reasoning=("must be passed back",))})
     messages = [MESSAGES[1], MESSAGES[4], MESSAGES[1], MESSAGES[2], MESSAGES[4]]
     assert refused(400, {"error": LOST}, turn, messages=messages).message_index == 4
     with_calls = V4.model_copy(update={"applies_to": "tool_call_messages"})

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.core.contract import Carrier, Contract, Thinking
+from agentkit.core.contract import THINKING_PARTS, Carrier, Contract, Thinking
 from agentkit.core.messages import (
     AssistantMessage,
     File,
@@ -18,7 +19,7 @@ from agentkit.core.messages import (
     ToolMessage,
     UserMessage,
 )
-from agentkit.core.request import Instructions, Sending
+from agentkit.core.request import Instructions, Sending, project
 from agentkit.core.spec import Binding, BoundTool, Limits, Settings, ToolSpec
 from agentkit.errors import ConfigurationError, ProtocolError
 from agentkit.models import wire
@@ -29,7 +30,9 @@ CALL = ToolCall("c1", "find", '{"q" :  "caf\\u00e9"}')
 
 
 def sent(message: Message | Instructions, reasoning: str | None = None, row: Contract = ROW) -> Any:
-    return json.loads(wire.encode(Sending(message, reasoning), row))
+    if not isinstance(message, AssistantMessage):
+        return json.loads(wire.encode(Sending(message), row))
+    return json.loads(wire.encode(project(replace(message, reasoning=reasoning), row, "m", retained=True), row))
 
 
 def headed(row: Contract = ROW, tools: tuple[ToolSpec, ...] = (), **settings: Any) -> Any:
@@ -76,7 +79,8 @@ def test_contents_nobody_fetched_never_reach_the_wire() -> None:
 
 def test_arguments_go_back_raw_and_private_fields_beside_the_call() -> None:
     call = ToolCall("c1", "find", CALL.arguments, extras={"extra_content": {"google": {"thought_signature": "s"}}})
-    answer = sent(AssistantMessage(calls=(call,), extras={"reasoning_details": [1], "content": "never"}))
+    row = Contract(id="row", carrier=Carrier(opaque=("reasoning_details",), beside_calls=("extra_content",)))
+    answer = sent(AssistantMessage(calls=(call,), extras={"reasoning_details": [1], "content": "never"}), row=row)
     assert answer["tool_calls"] == [
         {
             "extra_content": {"google": {"thought_signature": "s"}},
@@ -115,10 +119,10 @@ def test_reasoning_absent_empty_and_text_are_three_things() -> None:
 
 def test_thinking_chunks_go_back_as_chunks() -> None:
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
-    answer = AssistantMessage(text="t", carrier=wire.THINKING_CHUNKS)
+    answer = AssistantMessage(text="t", carrier=THINKING_PARTS)
     assert sent(answer, "hm")["content"] == [thinking, {"type": "text", "text": "t"}]
     assert sent(answer)["content"] == "t"
-    assert sent(AssistantMessage(carrier=wire.THINKING_CHUNKS, calls=(CALL,)), "hm")["content"] == [thinking]
+    assert sent(AssistantMessage(carrier=THINKING_PARTS, calls=(CALL,)), "hm")["content"] == [thinking]
 
 
 def test_head_tells_model_tools_and_settings() -> None:

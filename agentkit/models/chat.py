@@ -1,0 +1,107 @@
+"""Messages as Chat Completions takes them, pure: ours in, JSON objects out."""
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from agentkit.core.contract import INLINE_TAGS, THINKING_PARTS, Contract
+from agentkit.core.messages import (
+    AssistantMessage,
+    File,
+    Image,
+    Json,
+    Part,
+    Stored,
+    Text,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from agentkit.core.request import Instructions, Sending
+from agentkit.core.spec import ToolSpec
+from agentkit.errors import ProtocolError
+
+MESSAGES = "messages"  # the body's field that holds them
+ROUTE = "/chat/completions"
+
+
+def messages(sending: Sending, contract: Contract) -> list[dict[str, Any]]:
+    """Return one message, behind its bridge if it needs one.
+
+    Raises:
+        ProtocolError: the message holds a stored part whose contents nobody fetched.
+    """
+    match sending.message:
+        case Instructions(text):
+            message: dict[str, Any] = {"role": contract.system_role, "content": text}
+        case UserMessage(parts):
+            message = {"role": "user", "content": _user_content(parts)}
+        case ToolMessage(call_id, _, parts):
+            message = {"role": "tool", "tool_call_id": call_id, "content": _tool_content(parts)}
+        case AssistantMessage() as answer:
+            message = _answer(answer, sending, contract)
+        case _:
+            assert_never(sending.message)
+    bridge = [] if sending.bridge is None else [{"role": "assistant", "content": sending.bridge}]
+    return [*bridge, message]
+
+
+def tool(spec: ToolSpec) -> dict[str, Any]:
+    """Return a tool as the model is told of it."""
+    function = {"name": spec.bound.name, "description": spec.description, "parameters": spec.parameters}
+    return {"type": "function", "function": function}
+
+
+def _answer(message: AssistantMessage, sending: Sending, contract: Contract) -> dict[str, Any]:
+    wire: dict[str, Any] = {"role": "assistant"}
+    if message.text:
+        wire["content"] = message.text
+    elif contract.empty_content != "omit":
+        wire["content"] = "" if contract.empty_content == "empty" else None
+    if sending.reasoning is not None and sending.carrier is not None:
+        wire.update(_thought(sending.reasoning, sending.carrier, message.text, contract))
+    if message.calls:
+        beside = sending.beside or ({},) * len(message.calls)
+        wire["tool_calls"] = [_call(*pair) for pair in zip(message.calls, beside, strict=True)]
+    return wire | {name: value for name, value in sending.extras.items() if name not in wire and name != INLINE_TAGS}
+
+
+def _thought(reasoning: str, carrier: str, text: str | None, contract: Contract) -> dict[str, Any]:
+    if carrier == INLINE_TAGS:
+        before, after = contract.carrier.tags[0]
+        return {"content": f"{before}{reasoning}{after}{text or ''}"}
+    if carrier != THINKING_PARTS:
+        return {carrier: reasoning}
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": reasoning}]}
+    return {"content": [thinking, {"type": "text", "text": text}] if text else [thinking]}
+
+
+def _call(call: ToolCall, beside: Mapping[str, Json]) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {**beside, "id": call.id, "type": "function", "function": function}
+
+
+def _user_content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
+    match parts:
+        case (Text(text),):
+            return text
+        case _:
+            return [_part(part) for part in parts]
+
+
+def _tool_content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    return "".join(texts) if len(texts) == len(parts) else [_part(part) for part in parts]
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Image(url):
+            return {"type": "image_url", "image_url": {"url": url}}
+        case File(name, url):
+            return {"type": "file", "file": {"filename": name, "file_data": url}}
+        case Stored(name, _):
+            raise ProtocolError(f"contents {name} were not fetched before encoding")
+        case _:
+            assert_never(part)
