@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agentkit import events as events
     from agentkit import messages as messages
     from agentkit.agent import Agent
+    from agentkit.core.contract import Contract
     from agentkit.core.deltas import Delta
     from agentkit.core.record import Record
     from agentkit.core.settings import ModelSettings
@@ -31,6 +32,7 @@ __all__ = [
     "Agent",
     "AgentkitError",
     "Approval",
+    "Contract",
     "Delta",
     "Journal",
     "Limits",
@@ -59,6 +61,7 @@ _HOMES = {
     "Agent": "agent",
     "AgentkitError": "errors",
     "Approval": "core.waiting",
+    "Contract": "core.contract",
     "Delta": "core.deltas",
     "Journal": "journal",
     "Limits": "core.spec",

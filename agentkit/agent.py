@@ -30,16 +30,18 @@ class Agent(Generic[DepsT, OutT]):
     """Who answers: a model, what it is told, which tools it has, and what one turn may use.
 
     Args:
-        model: a `Model`, or a name from the contract table ("deepseek-flash").
+        model: a `Model`, or a name from the contract table ("deepseek-flash"); or several of them, in the order they
+            are tried: where a call of one fails for a reason that another may not share (`ModelError.falls_back`),
+            the turn goes on with the next one, and the next turn begins with the first again.
         instructions: a text, or a function of the deps; it is evaluated once per session and recorded.
         tools: functions decorated with `@tool`, in the order the model is told of them.
         deps_type: the type of what tools get as `ctx.deps`.
 
     Raises:
-        ConfigurationError: an unknown model name, two tools of one name, something that is no tool.
+        ConfigurationError: no model or an unknown name, two tools of one name, something that is no tool.
     """
 
-    model: Model | str
+    model: Model | str | Sequence[Model | str]
     _: KW_ONLY
     name: str = "agent"
     instructions: str | Callable[[DepsT], str] = ""
@@ -56,28 +58,32 @@ class Agent(Generic[DepsT, OutT]):
         if unknown:
             known = ", ".join(Settings.__dataclass_fields__)
             raise ConfigurationError(f"settings: there is no {', '.join(sorted(unknown))}; there are {known}")
-        self.endpoint.resolve()
+        for endpoint in self.endpoints:
+            endpoint.resolve()
         _ = self.dispatch
 
     @cached_property
-    def endpoint(self) -> Endpoint:
-        """The model as an endpoint, looked up by name where only a name is given."""
-        return Model(self.model) if isinstance(self.model, str) else self.model
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The models as endpoints, in the order they are tried, looked up by name where only a name is given."""
+        models = [self.model] if isinstance(self.model, Model | str) else self.model
+        if not models:
+            raise ConfigurationError("model: name at least one model")
+        return tuple(Model(model) if isinstance(model, str) else model for model in models)
 
     @cached_property
     def dispatch(self) -> Dispatch:
         """The tools, ready to be checked and run."""
         return Dispatch(self.tools)
 
-    def binding(self, instructions: str) -> Binding:
-        """Return everything the model is told and how, with these instructions."""
+    def binding(self, instructions: str, endpoint: Endpoint) -> Binding:
+        """Return everything one of the models is told and how, with these instructions."""
         return Binding(
             agent=self.name,
-            model=self.endpoint.name,
+            model=endpoint.name,
             instructions=instructions,
             tools=self.dispatch.specs,
             settings=Settings(**self.settings),
-            contract=self.endpoint.resolve(),
+            contract=endpoint.resolve(),
             limits=self.limits,
             version=VERSION,
         )

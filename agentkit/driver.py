@@ -13,20 +13,17 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from agentkit.core.binding import Blob, unstamped
+from agentkit.answering import Answering
 from agentkit.core.commands import CallModel, CheckCall, Command, Reconcile, Refuse, RunTool, Verdict
 from agentkit.core.deltas import Delta
 from agentkit.core.events import (
-    AgentBound,
     AnyEvent,
     CallApproved,
     CallRefused,
     CallResolved,
     InboxRefused,
     LimitReached,
-    ModelFailed,
     ModelInterrupted,
-    ModelRejected,
     ModelResponded,
     RunStarted,
     ToolFinished,
@@ -35,14 +32,12 @@ from agentkit.core.events import (
 from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
 from agentkit.core.owed import awaits, cut_short
-from agentkit.core.spec import Binding
 from agentkit.core.state import Phase, State
-from agentkit.errors import ConfigurationError, JournalError, ModelError, ProtocolError
+from agentkit.errors import JournalError, ProtocolError
 from agentkit.inbox import event_of
 from agentkit.journal.base import InboxRow
 from agentkit.lates import Late, lates
-from agentkit.models.base import Answered, Body, Broken, Endpoint, Piece, Reply, Unusable
-from agentkit.prefix import Prefix
+from agentkit.models.base import Piece
 from agentkit.questions import key_of
 from agentkit.recorder import Recorder
 from agentkit.tools.dispatch import Dispatch, Job
@@ -59,13 +54,9 @@ News: TypeAlias = tuple[Command | None, Outcome | BaseException]
 class Means:
     """What a driver performs with: who answers, which tools there are, and how that is recorded."""
 
-    endpoint: Endpoint
+    answering: Answering
     dispatch: Dispatch
     deps: object
-    binding: Binding
-    bound: AgentBound
-    blobs: Sequence[Blob]
-    prefix: Prefix
     process: str
 
 
@@ -74,7 +65,8 @@ class Driver:
 
     def __init__(self, recorder: Recorder, means: Means, *, stream: bool) -> None:
         self._recorder, self._means, self._stream = recorder, means, stream
-        self._prefix = means.prefix
+        if len(means.answering.candidates) > 1:
+            recorder.following = means.answering
         self._flying: dict[Command, anyio.CancelScope] = {}
         self._shown: list[Piece] = []
         self._mail, self._has_mail = anyio.Event(), True
@@ -135,12 +127,12 @@ class Driver:
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""
         await self._recorder.record_kept()
-        state, today = self._state, self._means.bound
+        state, today = self._state, self._means.answering.now(self._state)
         begun = any(call.status in {"requested", "approved", "started", "unknown"} for call in state.calls)
         if state.phase is Phase.THINKING or begun:
             await self._recorder.record(RunStarted(self._means.process), then=False)
-        if state.bound is None or replace(today, prices=None) != replace(state.bound, prices=None):
-            await self._recorder.record(today, blobs=self._means.blobs, then=False)
+        if state.bound is None or replace(today.bound, prices=None) != replace(state.bound, prices=None):
+            await self._recorder.record(today.bound, blobs=today.blobs, then=False)
         await self._recorder.record()
 
     async def _start_owed(self, tasks: TaskGroup) -> None:
@@ -287,7 +279,8 @@ class Driver:
         match command:
             case CallModel():
                 said = {kind: "".join(p.text for p in self._shown if p.kind == kind) for kind in ("text", "reasoning")}
-                return (ModelInterrupted(why, said["text"], said["reasoning"], self._prefix.sent(self._state)),)
+                sent = self._means.answering.sent(self._state)
+                return (ModelInterrupted(why, said["text"], said["reasoning"], sent),)
             case RunTool():
                 return (ToolUnknown(command.call, why),)
             case Reconcile(call, tool, _, question, _) if self._state.ending:
@@ -299,22 +292,9 @@ class Driver:
     # --- the model ---------------------------------------------------------------------------------------------------
 
     async def _call_model(self, command: CallModel) -> Outcome:
-        means = self._means
         self._shown = []
-        missing = self._prefix.missing(self._state, means.binding)
-        self._prefix.update(self._state, means.binding, {name: await self._content(name) for name in missing})
-        head, *messages = self._prefix.fragments
         show = self._shower(command) if self._stream else None
-        try:
-            return (self._replied(await means.endpoint.call(Body(head, messages), means.binding.contract, show)),)
-        except ModelError as error:
-            return (self._failed(error),)
-        except ConfigurationError as error:
-            return (ModelFailed("configuration", str(error)),)
-
-    async def _content(self, name: str) -> str:
-        data = await self._recorder.journal.blob(self._recorder.session_id, name)
-        return data.decode("utf-8", "surrogatepass")
+        return (await self._means.answering.ask(self._recorder, show),)
 
     def _shower(self, command: CallModel) -> Callable[[Sequence[Piece]], None]:
         def show(pieces: Sequence[Piece]) -> None:
@@ -322,20 +302,6 @@ class Driver:
             self._recorder.publish([Delta(p.kind, p.text, command.step, command.attempt) for p in pieces])
 
         return show
-
-    def _replied(self, reply: Reply) -> AnyEvent:
-        sent = self._prefix.sent(self._state)
-        match reply:
-            case Answered(message, finish, usage, prices, notes):
-                return unstamped(ModelResponded(message, sent, usage, finish, prices, notes), self._means.bound)
-            case Unusable(kind, why, message, finish, usage, prices):
-                return ModelRejected(kind, why, message, sent, usage, finish, prices)
-            case Broken(why, text, reasoning, usage):
-                return ModelInterrupted(why, text, reasoning, sent, usage)
-
-    def _failed(self, error: ModelError) -> ModelFailed:
-        sent = self._prefix.sent(self._state)
-        return ModelFailed(error.kind, str(error), error.status, error.provider_text, error.message_index, sent)
 
     # --- tools -------------------------------------------------------------------------------------------------------
 

@@ -11,17 +11,20 @@ AgentkitError
 │   ├── ApprovalVoid           what was to be approved is no longer what would run
 │   ├── NoSuchSession          the journal holds no session of this id
 │   └── NothingToResume        the session has no turn yet
-├── ModelError            the model service's
-│   ├── Unreachable            no connection, or it broke before an answer began
-│   ├── RateLimited            429
-│   ├── Overloaded             5xx
-│   ├── AuthenticationFailed   401, 403
-│   ├── BalanceExhausted       402
-│   ├── BadRequest             400, 404, 422 and the like: repeating it never helps
-│   │   ├── ContextTooLong
-│   │   └── ContractViolation  the provider says reasoning was lost, or a message is out of place
-│   ├── AnswerRejected         empty, cut off or filtered, as often as we were ready to ask
-│   └── AnswerInterrupted      the stream broke, as often as we were ready to ask
+├── ModelError            the model service's. (r): asked again at once, some times; (n): the agent's next model, if any
+│   ├── Unreachable            no connection, or it broke before an answer began (r) (n)
+│   ├── RateLimited            429 (r) (n)
+│   ├── Overloaded             5xx, 408, 409 (r) (n)
+│   ├── AuthenticationFailed   401, 403 (n)
+│   ├── BalanceExhausted       402 (n)
+│   ├── BadRequest             400, 404, 422 and the like: repeating it never helps, and it is ours or yours to mend
+│   │   ├── ContextTooLong         the conversation does not fit (n)
+│   │   ├── ContentFiltered        a filter refused what was asked
+│   │   └── ContractViolation      the provider says reasoning was lost, or a message is out of place
+│   ├── AnswerRejected         empty, or held back by a filter, as often as we were ready to ask (r) (n)
+│   │   ├── AnswerMalformed        or not readable, for us or for the service itself (r) (n)
+│   │   └── AnswerCutOff           or cut off at the limit of output tokens (r) (n)
+│   └── AnswerInterrupted      the stream broke, as often as we were ready to ask (r) (n)
 ├── JournalError          the journal's
 │   ├── SessionBusy            another live process drives this session
 │   ├── Fenced                 another process took the session over; nothing was written
@@ -93,10 +96,14 @@ class ModelError(AgentkitError):
         kind: the class in one word, as recorded in `ModelFailed.kind`.
         status: HTTP status, None where there was none.
         provider_text: the service's own words, unchanged.
-        message_index: index of the offending message in the request, None where no message is to blame.
+        message_index: index of the offending message in the request (for Responses: of the item), None where none is
+            to blame.
+        falls_back: of the class: whether an agent with several models goes on with the next one. It does where another
+            service may do better, and not where the request itself has to be mended, by us or by you.
     """
 
     kind = "model"
+    falls_back = False
 
     def __init__(
         self,
@@ -116,30 +123,35 @@ class Unreachable(ModelError):
     """No connection, or it broke before an answer began."""
 
     kind = "unreachable"
+    falls_back = True
 
 
 class RateLimited(ModelError):
     """429, and waiting did not help."""
 
     kind = "rate_limited"
+    falls_back = True
 
 
 class Overloaded(ModelError):
     """The service answered 5xx, and waiting did not help."""
 
     kind = "overloaded"
+    falls_back = True
 
 
 class AuthenticationFailed(ModelError):
     """401 or 403."""
 
     kind = "authentication"
+    falls_back = True
 
 
 class BalanceExhausted(ModelError):
     """402."""
 
     kind = "balance"
+    falls_back = True
 
 
 class BadRequest(ModelError):
@@ -152,6 +164,13 @@ class ContextTooLong(BadRequest):
     """The conversation no longer fits the model's context."""
 
     kind = "context_too_long"
+    falls_back = True
+
+
+class ContentFiltered(BadRequest):
+    """A filter refused the request. The words have to change: no other attempt, and no other model, is tried."""
+
+    kind = "content_filter"
 
 
 class ContractViolation(BadRequest):
@@ -161,15 +180,30 @@ class ContractViolation(BadRequest):
 
 
 class AnswerRejected(ModelError):
-    """Empty, cut off or filtered, as often as we were ready to ask."""
+    """Of no use (empty, filtered), as often as we were ready to ask."""
 
     kind = "rejected"
+    falls_back = True
+
+
+class AnswerMalformed(AnswerRejected):
+    """Not readable, as often as we were ready to ask; `generated` is what the service says that the model wrote."""
+
+    kind = "malformed"
+    generated = ""
+
+
+class AnswerCutOff(AnswerRejected):
+    """Cut off at the limit of output tokens, as often as we were ready to ask."""
+
+    kind = "cut_off"
 
 
 class AnswerInterrupted(ModelError):
     """The stream broke, as often as we were ready to ask."""
 
     kind = "interrupted"
+    falls_back = True
 
 
 class JournalError(AgentkitError):
@@ -219,8 +253,11 @@ _MODEL_ERRORS: dict[str, type[ModelError]] = {
         BalanceExhausted,
         BadRequest,
         ContextTooLong,
+        ContentFiltered,
         ContractViolation,
         AnswerRejected,
+        AnswerMalformed,
+        AnswerCutOff,
         AnswerInterrupted,
     )
 }

@@ -3,10 +3,12 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
+from agentkit.answering import Answering, Candidate
 from agentkit.core.binding import bind
 from agentkit.driver import Means
 from agentkit.errors import ConfigurationError
 from agentkit.ids import process_name
+from agentkit.models.base import Endpoint
 from agentkit.prefix import Prefix
 from agentkit.recorder import Recorder
 
@@ -20,7 +22,7 @@ async def means_for(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> 
     Instructions are evaluated once per session: an old one keeps what it recorded, and says so where they differ.
 
     Raises:
-        ConfigurationError: a limit on cost, and no price is known for the model.
+        ConfigurationError: a limit on cost, and no price is known for one of the models.
     """
     bound = recorder.state.bound
     if bound is None:
@@ -34,13 +36,17 @@ async def means_for(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> 
                 recorder.session_id,
                 agent.name,
             )
-    binding, endpoint = agent.binding(instructions), agent.endpoint
-    prices = endpoint.prices()
-    if agent.limits.cost is not None and prices is None:
+    unpriced = [repr(endpoint.name) for endpoint in agent.endpoints if endpoint.prices() is None]
+    if agent.limits.cost is not None and unpriced:
         raise ConfigurationError(
-            f"limits: cost={agent.limits.cost} USD cannot be kept, no price is known for {endpoint.name!r}. "
+            f"limits: cost={agent.limits.cost} USD cannot be kept, no price is known for {', '.join(unpriced)}. "
             "Limit tokens or steps instead."
         )
-    event, blobs = bind(binding, endpoint.host, prices, static=isinstance(agent.instructions, str))
-    prefix = Prefix(endpoint.head, endpoint.encode)
-    return Means(endpoint, agent.dispatch, deps, binding, event, blobs, prefix, process_name())
+    candidates = tuple(_candidate(agent, endpoint, instructions) for endpoint in agent.endpoints)
+    return Means(Answering(candidates), agent.dispatch, deps, process_name())
+
+
+def _candidate(agent: "Agent[Any, Any]", endpoint: Endpoint, instructions: str) -> Candidate:
+    binding = agent.binding(instructions, endpoint)
+    event, blobs = bind(binding, endpoint.host, endpoint.prices(), static=isinstance(agent.instructions, str))
+    return Candidate(endpoint, binding, event, blobs, Prefix(endpoint.head, endpoint.encode))

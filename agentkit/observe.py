@@ -33,7 +33,7 @@ class Lines:
 
 
 _WARNED = (events.ModelFailed, events.ModelRejected, events.ModelInterrupted, events.ToolUnknown, events.InboxRefused)
-_LOGGED = ("call", "kind", "effect", "status", "attempt", "finish", "failed", "by", "question", "contract_id")
+_LOGGED = ("call", "kind", "effect", "status", "attempt", "finish", "failed", "by", "question", "model", "contract_id")
 
 
 def _keys(event: events.AnyEvent) -> dict[str, Any]:

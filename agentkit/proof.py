@@ -20,6 +20,7 @@ from agentkit.core.spec import Binding
 from agentkit.core.state import State
 from agentkit.errors import NoSuchSession
 from agentkit.journal.base import Journal
+from agentkit.models.base import Endpoint
 from agentkit.prefix import Prefix
 
 _OUTCOMES = (ModelResponded, ModelRejected, ModelInterrupted, ModelFailed, Compacted)
@@ -48,8 +49,8 @@ async def replay(journal: Journal, session_id: str, agent: Agent[Any, Any]) -> R
 class _Replayer:
     def __init__(self, journal: Journal, session_id: str, agent: Agent[Any, Any]) -> None:
         self._journal, self._session_id, self._agent = journal, session_id, agent
-        self._then = Prefix(agent.endpoint.head, agent.endpoint.encode)
-        self._today = Prefix(agent.endpoint.head, agent.endpoint.encode)
+        self._sides: dict[Endpoint, tuple[Prefix, Prefix]] = {}
+        self._who = agent.endpoints[0]
         self._recorded: Binding | None = None
         self._now: Binding | None = None
         self._requests = 0
@@ -78,21 +79,35 @@ class _Replayer:
         self._recorded = unbind(event, contents)
         told = self._agent.instructions
         instructions = told if isinstance(told, str) else self._recorded.instructions
-        self._now = self._agent.binding(instructions)
+        self._who = self._meant(event)
+        self._now = self._agent.binding(instructions, self._who)
         return replaced(event, bridges=self._now.contract.bridges)
+
+    def _meant(self, event: AgentBound) -> Endpoint:
+        """Return the model of the agent that a binding is of; the first one, where the agent has none like it today."""
+        recorded = (event.model, event.host, event.contract_id)
+        endpoints = self._agent.endpoints
+        alike = (each for each in endpoints if (each.name, each.host, each.resolve().id) == recorded)
+        return next(alike, endpoints[0])
+
+    def _prefixes(self) -> tuple[Prefix, Prefix]:
+        """Return the requests to the model bound now: as recorded, and as they would be today."""
+        who = self._who
+        return self._sides.setdefault(who, (Prefix(who.head, who.encode), Prefix(who.head, who.encode)))
 
     async def _compare(self, then: State, today: State, sent: Sent, step: str) -> str | None:
         if self._recorded is None or self._now is None:
             return f"request {step} was recorded before any binding"
         self._requests += 1
-        await self._update(self._then, then, self._recorded)
-        now = self._then.sent(then)
+        old, new = self._prefixes()
+        await self._update(old, then, self._recorded)
+        now = old.sent(then)
         if (now.kept, now.hashes) != (sent.kept, sent.hashes):
-            return _encoded_otherwise(self._then.hashes, [*then.sent[: sent.kept], *sent.hashes], step)
-        await self._update(self._today, today, self._now)
-        if self._today.digest == self._then.digest:
+            return _encoded_otherwise(old.hashes, [*then.sent[: sent.kept], *sent.hashes], step)
+        await self._update(new, today, self._now)
+        if new.digest == old.digest:
             return None
-        return _first_difference(self._then.fragments, self._today.fragments, step)
+        return _first_difference(old.fragments, new.fragments, step)
 
     async def _update(self, prefix: Prefix, state: State, binding: Binding) -> None:
         missing = prefix.missing(state, binding)

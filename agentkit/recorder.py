@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 import anyio
 
@@ -41,6 +42,28 @@ OUTCOMES = (ModelResponded, ModelRejected, ModelInterrupted, ModelFailed, ToolFi
 Subscriber = Callable[[Record | Sequence[Delta]], None]
 
 
+class Following(Protocol):
+    """Says what follows from a fact: what the core says, and who answers next where an agent has several models."""
+
+    def next(self, before: State, state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
+        """Return the next fact that nobody performs; `before` is the state before this batch."""
+        ...
+
+    def blobs(self, event: AnyEvent) -> Sequence[Blob]:
+        """Return the contents that such a fact names."""
+        ...
+
+
+class _OfCore:
+    """What follows by the core alone."""
+
+    def next(self, _: State, state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
+        return follows(state, verdicts)
+
+    def blobs(self, _: AnyEvent) -> Sequence[Blob]:
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An outcome that could not be written, and the attempt it is the outcome of."""
@@ -64,7 +87,7 @@ class Recorder:
     """A session in memory, exactly as it is in the journal.
 
     Attributes:
-        state: what follows from everything recorded. clock: when.
+        state: what follows from everything recorded. clock: when. following: what follows beyond that.
         kept: outcomes that could not be written (full disk); they are recorded first when the session goes on.
         stale: the fate of an append is not known; the state has to be loaded again.
     """
@@ -74,6 +97,7 @@ class Recorder:
         self.state = State()
         self.clock = Clock()
         self.lease: Lease | None = None
+        self.following: Following = _OfCore()
         self.subscribers: list[Subscriber] = []
         self.kept: list[Kept] = []
         self.stale = False
@@ -121,11 +145,18 @@ class Recorder:
                 slim, large = _slimmed(events)
                 state, steps = _given(self.state, slim)
                 if then:
-                    state, steps = _following(state, steps, verdicts or {})
+                    state = self._follow(state, steps, verdicts or {}, large)
                 if steps:
                     batch = self._batch(state, [step.placed for step in steps], row, (*blobs, *large))
                     await self._append(state, batch, events if row is None else ())
                     self._show(batch, [step.working for step in steps])
+
+    def _follow(self, state: State, steps: list[_Step], verdicts: Mapping[str, Verdict], blobs: list[Blob]) -> State:
+        while (event := self.following.next(self.state, state, verdicts)) is not None:
+            before, state = state, apply(state, event)
+            steps.append(_Step(_place(event, before, state), working(before)))
+            blobs += self.following.blobs(event)
+        return state
 
     def _batch(self, state: State, placed: Sequence[Placed], row: InboxRow | None, blobs: Sequence[Blob]) -> Batch:
         before, after = open_calls(self.state), open_calls(state)
@@ -230,13 +261,6 @@ def _given(state: State, events: Sequence[AnyEvent]) -> tuple[State, list[_Step]
     for event in events:
         before, state = state, apply(state, event)
         steps.append(_Step(_place(event, before, state), working(before)))
-    return state, steps
-
-
-def _following(state: State, steps: list[_Step], verdicts: Mapping[str, Verdict]) -> tuple[State, list[_Step]]:
-    while (following := follows(state, verdicts)) is not None:
-        before, state = state, apply(state, following)
-        steps.append(_Step(_place(following, before, state), working(before)))
     return state, steps
 
 

@@ -22,6 +22,7 @@ class Result(Generic[OutT]):
         status: which of the four. reason: one sentence: which limit, who is waited for.
         text: what the agent said last, whatever the status.
         usage: tokens and USD of the turn. steps: its steps.
+        model: the name of the model that answered last, empty where none has.
     """
 
     status: Status
@@ -32,6 +33,7 @@ class Result(Generic[OutT]):
     session_id: str
     turn: int
     waiting: tuple[Waiting, ...] = ()
+    model: str = ""
 
     @property
     def output(self) -> OutT:
@@ -61,7 +63,17 @@ def of_open_turn(session_id: str, state: State, times: Times) -> Result[str]:
     if state.phase is Phase.FAULTED and state.fault:
         raise fault(state.fault)
     waiting = shown(session_id, state, times)
-    return Result("waiting", _waited_for(waiting), state.text, state.usage, state.step, session_id, state.turn, waiting)
+    return Result(
+        "waiting",
+        _waited_for(waiting),
+        state.text,
+        state.usage,
+        state.step,
+        session_id,
+        state.turn,
+        waiting=waiting,
+        model=state.model,
+    )
 
 
 def of_turn(session_id: str, turn: Turn) -> Result[str]:
@@ -69,7 +81,7 @@ def of_turn(session_id: str, turn: Turn) -> Result[str]:
     if turn.status == "failed":
         raise fault(turn.fault) if turn.fault else ModelError(turn.reason)
     reason = turn.reason or "the agent answered"
-    return Result(turn.status, reason, turn.text, turn.usage, turn.steps, session_id, turn.number)
+    return Result(turn.status, reason, turn.text, turn.usage, turn.steps, session_id, turn.number, model=turn.model)
 
 
 def fault(event: ModelFailed) -> AgentkitError:

@@ -21,6 +21,8 @@ NAMES = [
     *("ToolContext", "ToolError", "UnknownOutcome", "Usage", "replay", "tool"),
 ]
 
+BEYOND = ["Contract"]  # names that API.pyi does not have: who writes a row in code needs its type
+
 CALLABLES = {  # "*": what follows is given by name
     "Agent.run": "async message * deps",
     "Journal.__aenter__": "async",
@@ -86,7 +88,7 @@ def pyi() -> ast.Module:
 
 
 def test_all_is_the_list_of_public_names() -> None:
-    assert sorted(agentkit.__all__) == sorted(NAMES)
+    assert sorted(agentkit.__all__) == sorted(NAMES + BEYOND)
 
 
 def test_the_copy_of_the_names_is_that_of_the_api() -> None:
@@ -94,7 +96,7 @@ def test_the_copy_of_the_names_is_that_of_the_api() -> None:
     assert sorted(ast.literal_eval(lists[0])) == sorted(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + BEYOND)
 def test_each_name_is_there_and_listed(name: str) -> None:
     assert getattr(agentkit, name).__name__ == name
     assert name in dir(agentkit)

@@ -201,6 +201,48 @@ _ALL = (
         ),
     ),
     Command(
+        "probe",
+        "find out what a live endpoint demands of a client, and write a contract row",
+        "agentkit probe --base-url http://127.0.0.1:8000/v1 --model qwen3:8b",
+        "probe:probe",
+        (
+            _option("--base-url", metavar="URL", required=True, help="where the model is served (OpenAI-compatible)"),
+            _option("--model", metavar="NAME", required=True, help="what the service calls it"),
+            _option("--api-key-env", metavar="NAME", help="the environment variable that holds the key"),
+            _option("--contract", metavar="ID", help="compare with this row (default: the one that rules there)"),
+            _option("--wire", choices=("chat", "responses"), help="the API to speak (default: the first that answers)"),
+            _option(
+                "--set",
+                metavar="KEY=VALUE",
+                action="append",
+                default=[],
+                help="a field of every request, like thinking.keep=all; may be given more than once",
+            ),
+            _option("--yes", action="store_true", help="send without asking first"),
+            _option("--out", metavar="FILE", help="where the row is written (default: MODEL-probed.toml)"),
+            _JSON,
+            _VERBOSE,
+        ),
+        about="Send a short series of requests, and see how the service behaves: how it sends reasoning, where it\n"
+        "asks for it again, what it refuses. It says first how much it will send, and asks. The row it writes is for\n"
+        'Model(..., contract=Path("FILE")).',
+    ),
+    Command(
+        "doctor",
+        "check keys, endpoint, contract row, clock, disk and journal; say what to do",
+        "agentkit doctor --agent shop:support",
+        "doctor:doctor",
+        (
+            _AGENT,
+            _option("--model", metavar="NAME", help="check this model instead of an agent's"),
+            _option("--base-url", metavar="URL", help="where --model is served"),
+            _option("--offline", action="store_true", help="ask no endpoint"),
+            _JSON,
+            *_ALWAYS,
+        ),
+        about="One line per check: ok, warn or FAIL, and what to do. The exit code is 1 where one has failed.",
+    ),
+    Command(
         "emulator",
         "serve a stand-in model that plays a script and enforces a provider's contract",
         "agentkit emulator --script talk.json --port 8123",

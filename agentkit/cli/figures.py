@@ -1,5 +1,6 @@
 """Numbers for people's eyes: tokens, money, time."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -45,6 +46,17 @@ def moment(at: datetime) -> str:
 def count(number: int, noun: str) -> str:
     """Return how many, in words."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def runs(numbers: Iterable[int]) -> str:
+    """Return numbers in order, runs drawn together: 5-8, 12."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in found)
 
 
 def _percent(part: int, whole: int) -> str:

@@ -8,7 +8,7 @@ import anyio
 
 from agentkit import AgentkitError, Delta, Record, Result, Session, Stream, events
 from agentkit.cli.figures import count, duration, usage_line
-from agentkit.cli.phrases import call_text, names_in, phrase, shortened
+from agentkit.cli.phrases import Phrase, call_text, names_in, phrase, shortened
 from agentkit.cli.screen import ASK, BOLD, DIM, GOOD, Screen
 from agentkit.cli.show import usage_json
 from agentkit.cli.waiting import as_json, tell
@@ -34,6 +34,7 @@ class Live:
         self._told = 0.0
         self._quiet_since = 0.0
         self._answered = False
+        self._fault: Phrase | None = None  # of a model, until it is known whether another goes on
 
     async def run(self, session: Session[Any, str], message: str | None) -> Result[str]:
         """Drive with a message, or resume, and show it. Raises: the fault of the run."""
@@ -104,11 +105,18 @@ class Live:
                 self._responded(record, event)
             case events.ToolStarted(call=call):
                 self._doing = f"running {self._names.get(call, call)}"
+            case events.AgentBound() if self._fault is not None:
+                self._say(self._fault)
+                self._say(Phrase("·", f"{event.model} at {event.host} takes its place", ASK))
         said = phrase(event, self._names)
-        if said is not None and not isinstance(event, events.ModelFailed):  # it is raised, and told as the run's fault
-            self._screen.line((f"{said.mark} {said.text}", said.style), indent=2)
-            if said.more:
-                self._screen.block(shortened(said.more, _LINES, _CHARACTERS), DIM, indent=4)
+        self._fault = said if isinstance(event, events.ModelFailed) else None
+        if said is not None and self._fault is None:  # a fault that nobody mends is raised, and told as the run's
+            self._say(said)
+
+    def _say(self, said: Phrase) -> None:
+        self._screen.line((f"{said.mark} {said.text}", said.style), indent=2)
+        if said.more:
+            self._screen.block(shortened(said.more, _LINES, _CHARACTERS), DIM, indent=4)
 
     def _responded(self, record: Record, event: events.ModelResponded) -> None:
         message = event.message
@@ -150,6 +158,7 @@ def report(screen: Screen, options: argparse.Namespace, result: Result[str]) -> 
         {
             "session": result.session_id,
             "turn": result.turn,
+            "model": result.model,
             "status": result.status,
             "reason": result.reason,
             "text": result.text,

@@ -7,6 +7,7 @@ from agentkit import Record, Usage, events
 from agentkit.cli.figures import count, duration, moment, usage_line
 from agentkit.cli.phrases import call_text, names_in, phrase, shortened
 from agentkit.cli.screen import ASK, BAD, BOLD, DIM, GOOD, Screen
+from agentkit.cli.sentback import SentBack
 from agentkit.cli.story import Story, TurnTold, changes, told
 from agentkit.core.messages import AssistantMessage, Part, Stored, Text, text_of
 from agentkit.journal.base import Head
@@ -31,6 +32,7 @@ class Page:
         self._began: dict[str, datetime] = {}
         self._bound: events.AgentBound | None = None
         self._step: tuple[int, int | None] = (0, None)
+        self._back = SentBack()
 
     async def write(self, head: Head, records: Sequence[Record]) -> Story:
         """Write the page and return the story it tells."""
@@ -163,8 +165,8 @@ class Page:
         return Text((await self._fetch(part.hash)).decode("utf-8", "surrogatepass"))
 
     def _outcome(self, record: Record) -> None:
-        """Write what a model call used and how long it took, and where reasoning was not sent as it came."""
-        event = record.event
+        """Write what a model call used and how long it took, and what became of the reasoning before it."""
+        event, back = record.event, self._back.take(record)
         sent: events.Sent | None = getattr(event, "sent", None)
         if sent is None:
             return
@@ -174,8 +176,8 @@ class Page:
         if not isinstance(event, events.ModelFailed):
             words = "usage not reported" if usage is None else usage_line(usage)
             self._screen.line((f"{words}{took}", DIM), indent=4)
-        for decision in sent.decisions:
-            self._screen.line((f"· sent otherwise than it came: {decision}", ASK), indent=4)
+        if back is not None:
+            self._screen.line((f"· reasoning sent back: {back.words}", DIM if back.plain else ASK), indent=4)
 
     def _short(self, text: str) -> str:
         return text if self._full else shortened(text, _LINES, _CHARACTERS)

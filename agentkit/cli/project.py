@@ -49,8 +49,8 @@ def _table(file: Path) -> dict[str, str] | None:
     return table  # type: ignore[no-any-return]  # checked above
 
 
-def journal_of(options: argparse.Namespace, *, create: bool = False) -> SQLiteJournal:
-    """Return the journal that a command is about; without `create` it has to exist.
+def place_of(options: argparse.Namespace) -> str:
+    """Return where the journal is that a command is about.
 
     Raises:
         ConfigurationError: an address of a server, which this version has no journal for.
@@ -59,7 +59,16 @@ def journal_of(options: argparse.Namespace, *, create: bool = False) -> SQLiteJo
     place = options.journal or (str(here.folder / Path(here.journal).expanduser()) if here.journal else JOURNAL)
     if "://" in place:
         raise ConfigurationError(f"--journal {place}: this version keeps journals in SQLite files; name a path")
-    return SQLiteJournal(place, create=create)
+    return place
+
+
+def journal_of(options: argparse.Namespace, *, create: bool = False) -> SQLiteJournal:
+    """Return the journal that a command is about; without `create` it has to exist.
+
+    Raises:
+        ConfigurationError: an address of a server, which this version has no journal for.
+    """
+    return SQLiteJournal(place_of(options), create=create)
 
 
 async def known(journal: Journal, session_id: str) -> Head:

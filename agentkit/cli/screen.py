@@ -4,12 +4,14 @@ Everything that is written passes `escape.safe`, so no command can forget to.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.padding import Padding
 from rich.rule import Rule
+from rich.table import Column, Table
 from rich.text import Text
 
 from agentkit.cli.escape import safe, safe_line
@@ -91,6 +93,29 @@ class Screen:
         for row, style in zip(cells, (DIM, *("" for _ in rows)), strict=True):
             padded = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
             self.line(("  ".join(padded).rstrip(), style))
+
+    def entry(self, marks: Sequence[tuple[str, str, int]], text: str, style: str = "") -> None:
+        """Write (text, style, width) marks and a text behind them; on a terminal, its further lines stand below it."""
+        pieces = [Text(set_cell_size(safe_line(mark), width), style) for mark, style, width in marks]
+        self.fresh()
+        if not self.terminal:
+            self._out.print(Text.assemble(*pieces, Text(safe_line(text), style)), soft_wrap=True)
+            return
+        table = Table.grid()
+        for _, _, width in marks:
+            table.add_column(width=width, no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_row(*pieces, Text(safe(text).strip("\n"), style))
+        self._out.print(table)
+
+    def grid(self, head: tuple[str, ...], rows: list[tuple[str, ...]], styles: list[str]) -> None:
+        """Write rows in columns that wrap, each row in its style: for cells that are longer than a line has room."""
+        self.fresh()
+        columns = [Column(Text(safe_line(cell), DIM), overflow="fold") for cell in head]
+        table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        for row, style in zip(rows, styles, strict=True):
+            table.add_row(*(Text(safe_line(cell), style) for cell in row))
+        self._out.print(table)
 
     def passing(self, text: str) -> None:
         """Show what is being waited for: on a terminal a line that the next output replaces, else a line that stays."""

@@ -109,6 +109,7 @@ def _turn_json(turn: TurnTold) -> dict[str, Any]:
         "status": turn.status,
         "reason": turn.reason,
         "text": turn.text,
+        "model": turn.model,
         "steps": turn.steps,
         "usage": usage_json(turn.usage),
         "began_at": turn.began.isoformat(),

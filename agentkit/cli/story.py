@@ -32,6 +32,7 @@ class TurnTold:
     status: str = "open"
     reason: str = ""
     text: str = ""
+    model: str = ""  # the last one that answered
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
 
@@ -125,6 +126,7 @@ class Story:
         match record.event:
             case events.ModelResponded(message=message):
                 turn.text = message.text or turn.text
+                turn.model = self.bound.model if self.bound else ""
             case events.ModelFailed(text=text):
                 turn.status, turn.reason = "faulted", text
             case events.TurnResumed():

@@ -4,9 +4,10 @@ Rows live in `models/contracts.toml` and in files of the user's own; they are re
 bound, and the resolved row is recorded, so that replay and resume use the row of that day and never today's table.
 """
 
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 Wire = Literal["chat", "responses"]
 Retention = Literal["forbid", "hidden", "turn", "sticky-tools", "sticky-if-tools", "all"]
@@ -106,7 +107,10 @@ class ErrorMatch(Row):
 
 
 class Contract(Row):
-    """One row: what a provider demands of a client."""
+    """One row: what a provider demands of a client.
+
+    In code its tables may be mappings: `Contract.model_validate({"id": "mine", "carrier": {"write": "none"}})`.
+    """
 
     id: str
     effective_from: str = "1970-01-01"  # ISO date: of two rows that match, the younger not in the future rules
@@ -114,6 +118,7 @@ class Contract(Row):
     wire: Wire = "chat"  # Chat Completions, or Responses
     base_url: str | None = None
     api_key_env: str | None = None  # the one environment variable that may be read
+    gateway: bool = False  # serves models of others: its address never follows from a model's name
     body: dict[str, JsonValue] = Field(default_factory=dict)  # fields of every request
     system_role: Literal["system", "developer"] = "system"
     carrier: Carrier = Carrier()
@@ -126,8 +131,10 @@ class Contract(Row):
     switch_boundary: Literal["none", "contract", "model"] = "contract"
     thinking: Thinking = Thinking()
     sampling: Literal["ok", "ignored", "fixed_error"] = "ok"
-    tools: Literal["ok", "refused"] = "ok"
-    forced_tool_choice: Literal["ok", "reject", "required_only"] = "ok"
+    tools: Literal["ok", "refused", "without_effort"] = "ok"
+    # reject, required_only: while it thinks; named_only, never: always
+    forced_tool_choice: Literal["ok", "reject", "required_only", "named_only", "never"] = "ok"
+    apart: tuple[tuple[str, ...], ...] = ()  # body fields (or paths) of which only one may be sent
     strict_tools: StrictTools | None = None  # None: not known to be served
     json_mode: tuple[Literal["json_object", "json_schema"], ...] = ("json_object", "json_schema")
     empty_content: Literal["empty", "null", "omit"] = "empty"  # content of a text-less assistant message
@@ -144,3 +151,11 @@ class Contract(Row):
     max_output: Annotated[int, Field(gt=0)] | None = None  # tokens
     price_model: str | None = None  # the model's name in the price table, where it differs
     price_provider: str | None = None
+
+
+def typed(table: Mapping[str, Any]) -> tuple[Contract | None, list[Mapping[str, Any]]]:
+    """Read a row from a table: the row, or what the type finds wrong with it, as pydantic's error details."""
+    try:
+        return Contract.model_validate(table), []
+    except ValidationError as error:
+        return None, [dict(each) for each in error.errors()]

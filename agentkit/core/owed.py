@@ -64,7 +64,8 @@ def _thinking(state: State) -> AnyEvent:
     if ended:
         return ended
     if state.rejected >= MAX_REJECTED:
-        return ModelFailed("rejected", f"{state.rejected} answers in a row could not be used")
+        kind = state.rejected_as if state.rejected_as in {"malformed", "cut_off"} else "rejected"
+        return ModelFailed(kind, f"{state.rejected} answers in a row could not be used")
     if state.interrupted >= MAX_INTERRUPTED:
         return ModelFailed("interrupted", f"the answer broke off {state.interrupted} times in a row")
     tokens, cost = reservation(state)

@@ -98,6 +98,7 @@ class Turn:
     steps: int
     usage: Usage
     fault: ModelFailed | None
+    model: str = ""  # who answered last in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class State:
     attempt: int = 0
     flight: Flight | None = None
     rejected: int = 0  # answers of this step that could not be used
+    rejected_as: str = ""  # why the last of them could not
     interrupted: int = 0  # attempts of this step that broke off
     fault: ModelFailed | None = None
     calls: tuple[Call, ...] = ()
@@ -134,6 +136,7 @@ class State:
     said: tuple[UserSaid, ...] = ()  # the messages of the open turn
     text: str = ""  # the last text of the open turn
     answered: bool = False  # the model has answered in the open turn
+    model: str = ""  # which one did so last
     waiting: tuple[UserSaid, ...] = ()
     heft: int = 0  # bytes of the transcript, roughly: what a reservation is computed from
     turn_heft: int = 0

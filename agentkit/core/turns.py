@@ -86,6 +86,7 @@ def _open_turn(state: State, event: UserSaid) -> State:
         said=(),
         text="",
         answered=False,
+        model="",
         usage=Usage(),
         tool_calls=0,
         rejected=0,
@@ -160,7 +161,7 @@ def model_responded(state: State, event: ModelResponded) -> State:
         raise ProtocolError("two calls of one answer have the same id")
     state = _settle(state, event.usage, event.sent)
     state = replace(enter(state, _stamped(message, state)), rejected=0, interrupted=0, answered=True)
-    state = replace(state, text=message.text or state.text)
+    state = replace(state, text=message.text or state.text, model=state.bound.model if state.bound else "")
     if message.calls:
         calls = tuple(
             Call(f"{state.turn}.{state.step}.{index}", call.name, call.id, call.arguments)
@@ -183,7 +184,7 @@ def _stamped(message: AssistantMessage, state: State) -> AssistantMessage:
 
 def model_rejected(state: State, event: ModelRejected) -> State:
     """A paid answer that cannot be used."""
-    return replace(_settle(state, event.usage, event.sent), rejected=state.rejected + 1)
+    return replace(_settle(state, event.usage, event.sent), rejected=state.rejected + 1, rejected_as=event.kind)
 
 
 def model_interrupted(state: State, event: ModelInterrupted) -> State:
@@ -275,7 +276,17 @@ def turn_ended(state: State, event: TurnEnded) -> State:
         raise ProtocolError("there is no final answer")
     if event.status == "failed" and state.phase is not Phase.FAULTED:
         raise ProtocolError("the turn has not failed")
-    turn = Turn(state.turn, state.said, event.status, event.reason, state.text, state.step, state.usage, state.fault)
+    turn = Turn(
+        number=state.turn,
+        messages=state.said,
+        status=event.status,
+        reason=event.reason,
+        text=state.text,
+        steps=state.step,
+        usage=state.usage,
+        fault=state.fault,
+        model=state.model,
+    )
     if state.fault and not state.answered:
         state = replace(state, transcript=state.transcript.cut(state.turn_at), heft=state.turn_heft)
     state = replace(

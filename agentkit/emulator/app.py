@@ -12,9 +12,10 @@ from starlette.types import ASGIApp
 
 from agentkit.emulator.log import Seen
 from agentkit.emulator.play import Player
+from agentkit.emulator.responses import PATH, timeline
 from agentkit.emulator.script import Fault
 from agentkit.emulator.service import Request, Service
-from agentkit.emulator.stream import encode, streamed, whole
+from agentkit.emulator.stream import encode
 
 _STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 _WHOLE = {"content-type": "application/json"}
@@ -28,12 +29,11 @@ def application(service: Service, closing: anyio.Event) -> ASGIApp:
         outcome = service.serve(Request(web.url.path, headers, await web.body()))
         if isinstance(outcome, Fault):
             return _json(outcome.body, outcome.status, outcome.headers)
-        if outcome.asked.streams:
-            return Player(streamed(outcome.answer), _STREAM, closing, lambda: service.finish(outcome))
-        return Player(whole(outcome.answer), _WHOLE, closing, lambda: service.finish(outcome))
+        form = _STREAM if outcome.asked.streams else _WHOLE
+        return Player(timeline(outcome.asked, outcome.answer), form, closing, lambda: service.finish(outcome))
 
     async def models(_web: WebRequest) -> Response:
-        known = sorted(service.models or ("deepseek-flash",))
+        known = sorted(service.models or (service.contract.model,))
         return _json({"object": "list", "data": [{"id": name, "object": "model"} for name in known]})
 
     async def counts(_web: WebRequest) -> Response:
@@ -47,7 +47,11 @@ def application(service: Service, closing: anyio.Event) -> ASGIApp:
     routes = [
         Route(f"{base}{path}", endpoint, methods=[method])
         for base in ("/v1", "/beta", "/beta/v1", "")
-        for path, endpoint, method in (("/chat/completions", complete, "POST"), ("/models", models, "GET"))
+        for path, endpoint, method in (
+            ("/chat/completions", complete, "POST"),
+            (PATH, complete, "POST"),
+            ("/models", models, "GET"),
+        )
     ]
     log = [Route("/emulator/counts", counts), Route("/emulator/requests", requests)]
     return Starlette(routes=[*routes, *log], exception_handlers={Exception: _failed})

@@ -12,6 +12,11 @@ from agentkit.emulator.script import ScriptError, canned, read_script
 from agentkit.emulator.server import Emulator
 from agentkit.emulator.table import CONTRACTS
 
+SCRIPTS = """\
+A script is {"first user message, or *": [turn, ...]}; a turn has the fields of a Reply, a Fault, or is a list of those.
+The format is told in full by `python -m pydoc agentkit.emulator.script`, the contracts by agentkit.emulator.table.
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a parser the emulator's options."""
@@ -35,7 +40,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, as of `serve`.
     """
-    parser = argparse.ArgumentParser(prog="agentkit emulator", description="A stand-in model service that judges.")
+    parser = argparse.ArgumentParser(
+        prog="agentkit emulator",
+        description="A stand-in model service that judges.",
+        epilog=SCRIPTS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_arguments(parser)
     return serve(parser.parse_args(argv))
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from agentkit.emulator.returned import Returned
-from agentkit.emulator.table import Price
+from agentkit.emulator.row import Contract, Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +19,25 @@ class Tokens:
     output: int
     reasoning: int
 
-    @property
-    def usage(self) -> dict[str, Any]:
-        """The `usage` object of an answer."""
+    def usage(self, contract: Contract) -> dict[str, Any]:
+        """Return the `usage` object of an answer, as a service of that contract tells it."""
         prompt = self.hit + self.miss
-        return {
+        told: dict[str, Any] = {
             "prompt_tokens": prompt,
             "completion_tokens": self.output,
             "total_tokens": prompt + self.output,
-            "prompt_tokens_details": {"cached_tokens": self.hit},
-            "completion_tokens_details": {"reasoning_tokens": self.reasoning},
-            "prompt_cache_hit_tokens": self.hit,
-            "prompt_cache_miss_tokens": self.miss,
         }
+        if contract.usage == "bare":
+            return told
+        told |= {"completion_tokens_details": {"reasoning_tokens": self.reasoning}}
+        if contract.usage == "cached":
+            return told | {"cached_tokens": self.hit}
+        told |= {"prompt_tokens_details": {"cached_tokens": self.hit}}
+        if contract.usage == "details":
+            return told
+        if contract.usage == "cost":
+            return told | {"cost": float(contract.price.cost(self.hit, self.miss, self.output))}
+        return told | {"prompt_cache_hit_tokens": self.hit, "prompt_cache_miss_tokens": self.miss}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +80,9 @@ class Counts:
     Attributes:
         requests: all of them.
         by_status: by HTTP status answered.
-        reasoning_missing: messages without reasoning that was demanded (or, by a contract that demands nothing, sent).
+        reasoning_missing: messages without reasoning that was demanded, or that was sent and is wanted back.
         reasoning_altered: messages whose reasoning is not what was sent.
+        reasoning_unread: messages whose reasoning is wanted and came, to a service that was not asked to read it.
         content_altered: messages whose text is not what was sent.
         arguments_altered: messages whose tool calls are not what was sent.
         ids_altered: messages whose call ids were changed without need.
@@ -89,6 +96,7 @@ class Counts:
     by_status: Mapping[int, int] = field(default_factory=dict)
     reasoning_missing: int = 0
     reasoning_altered: int = 0
+    reasoning_unread: int = 0
     content_altered: int = 0
     arguments_altered: int = 0
     ids_altered: int = 0
@@ -96,6 +104,12 @@ class Counts:
     cache_miss_tokens: int = 0
     output_tokens: int = 0
     cost: Decimal = Decimal(0)
+
+    @property
+    def losses(self) -> int:
+        """All that did not come back as it was sent and is wanted: zero for a client that loses nothing."""
+        reasoning = self.reasoning_missing + self.reasoning_altered + self.reasoning_unread
+        return reasoning + self.content_altered + self.arguments_altered + self.ids_altered
 
 
 class Log:
@@ -129,15 +143,16 @@ class Log:
         )
 
 
-_AS_SENT = ("exact",) * 4
+_AS_SENT = ("exact", "exact", "exact", "exact", False, False)
 
 
 def _sums(seen: Seen) -> dict[str, int]:
     tokens = seen.tokens or Tokens(0, 0, 0, 0)
-    other = [message for message in seen.returned if message[3:7] != _AS_SENT]
+    other = [message for message in seen.returned if message[3:9] != _AS_SENT]
     return {
         "reasoning_missing": sum(message.missing for message in other),
         "reasoning_altered": sum(message.reasoning_altered for message in other),
+        "reasoning_unread": sum(message.unread for message in other),
         "content_altered": sum(message.content == "altered" for message in other),
         "arguments_altered": sum(message.arguments == "altered" for message in other),
         "ids_altered": sum(message.ids == "altered" for message in other),

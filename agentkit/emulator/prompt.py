@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentkit.emulator.asked import Asked
-from agentkit.emulator.returned import Emitted
+from agentkit.emulator.returned import Came, Emitted
 
 BYTES_PER_TOKEN = 4
 
@@ -25,36 +25,40 @@ def octets(text: str) -> bytes:
 
 def render(asked: Asked) -> bytes:
     """Return the prompt: the tools, then the messages, with the reasoning that the service keeps."""
-    first = asked.first_in(asked.contract.keeps)
+    kept = asked.scope(asked.contract.keeps)
     parts = [json.dumps(asked.tools, ensure_ascii=False)] if asked.tools else []
     for index, message in enumerate(asked.messages):
-        parts.extend(_message(message, asked.contract.carrier if index >= first else None))
+        back = asked.back.get(index)
+        parts.extend(_message(message) if back is None else _answer(back, kept=index in kept))
     return octets("".join(parts))
 
 
 def rendered_answer(asked: Asked, emitted: Emitted) -> bytes:
     """Return an answer as it will stand in the next prompt, if it comes back as it was sent."""
-    calls = [{"function": {"name": call.name, "arguments": call.arguments}} for call in emitted.calls]
-    message = {"role": "assistant", "reasoning": emitted.reasoning, "content": emitted.content, "tool_calls": calls}
-    read = asked.thinks and (asked.tools or not asked.contract.only_with_tools)
-    return octets("".join(_message(message, "reasoning" if read else None)))
+    kept = asked.thinks and (bool(asked.tools) or not asked.contract.only_with_tools)
+    return octets("".join(_answer(emitted.came, kept=kept)))
 
 
 def generated(emitted: Emitted) -> tuple[int, int]:
     """Return the tokens of an answer, and how many of them are reasoning."""
-    thought = len(octets(emitted.reasoning or ""))
+    thought = len(octets((emitted.reasoning if emitted.thought is None else emitted.thought) or ""))
     said = len(octets(emitted.content)) + sum(len(octets(call.name + call.arguments)) for call in emitted.calls)
     return tokens(thought + said), tokens(thought)
 
 
-def _message(message: dict[str, Any], carrier: str | None) -> Iterator[str]:
+def _message(message: dict[str, Any]) -> Iterator[str]:
     yield f"<|{message['role']}|>"
-    if carrier and (reasoning := message.get(carrier)):
-        yield f"<think>{reasoning}</think>"
     content = message.get("content")
     if isinstance(content, str):
         yield content
     elif content:
         yield json.dumps(content, ensure_ascii=False)
-    for call in message.get("tool_calls") or ():
-        yield f"<call {call['function']['name']}>{call['function']['arguments']}"
+
+
+def _answer(back: Came, *, kept: bool) -> Iterator[str]:
+    yield "<|assistant|>"
+    if kept and back.reasoning:
+        yield f"<think>{back.reasoning}</think>"
+    yield back.content
+    for call in back.calls:
+        yield f"<call {call.name}>{call.arguments}"

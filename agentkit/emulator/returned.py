@@ -6,14 +6,13 @@ An answer is whole once its last byte was handed to the socket, so interruptions
 `hang_after`: without them a short answer is sent whole before its client can go away.
 """
 
+import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from agentkit.emulator.asked import text_of
-
-ReasoningSeen = Literal["absent", "empty", "exact", "partial", "altered", "invented"]
+ReasoningSeen = Literal["absent", "empty", "exact", "partial", "altered", "invented", "filled"]
 TextSeen = Literal["exact", "partial", "altered"]
 ArgumentsSeen = Literal["exact", "altered"]
 IdsSeen = Literal["exact", "replaced", "altered"]
@@ -36,12 +35,27 @@ class Emitted:
         content: `""` where no text was sent.
         calls: the tool calls.
         whole: it was sent to its end.
+        seal: what came with the reasoning and is nothing to read, as canonical JSON: signatures, ids, formats.
+        before: what stands before the reasoning, where that stands in the text.
+        thought: the tokens' worth of thinking, where it is not the reasoning sent.
+        loose: the arguments of its calls may be written in another way.
+        repaired: what a client makes of it that recognises calls or reasoning leaked into the text.
     """
 
     reasoning: str | None
     content: str
     calls: tuple[EmittedCall, ...]
     whole: bool = True
+    seal: str = ""
+    before: str = field(default="", compare=False)
+    thought: str | None = field(default=None, compare=False)
+    loose: bool = field(default=False, compare=False)
+    repaired: "Emitted | None" = field(default=None, compare=False)
+
+    @property
+    def came(self) -> "Came":
+        """The answer as it comes back to a service that it is returned to unchanged."""
+        return Came(self.reasoning, self.content, self.calls, self.seal)
 
 
 class Returned(NamedTuple):
@@ -52,11 +66,13 @@ class Returned(NamedTuple):
         position: the number of assistant messages before it.
         demanded: the contract demands its reasoning.
         reasoning: `absent`; `empty` (whatever was sent); else the text: `exact`, `partial` (the beginning of an answer
-            that did not arrive whole), `altered` (another text was sent), `invented` (none was).
+            that did not arrive whole), `altered` (another text, or another seal, was sent), `invented` (none was),
+            `filled` (none was, and the contract wants something there).
         content: the text.
         arguments: the tool calls' names and argument strings.
         ids: the tool calls' ids; `replaced` where what was sent could not be used.
-        lost: reasoning text was sent, whole, and the field came back absent or empty.
+        lost: reasoning text was sent, whole, and came back absent or empty.
+        unread: reasoning came back where it is wanted, to a service that was not asked to read it.
     """
 
     at: int
@@ -67,39 +83,32 @@ class Returned(NamedTuple):
     arguments: ArgumentsSeen
     ids: IdsSeen
     lost: bool
+    unread: bool = False
 
     @property
     def missing(self) -> bool:
-        """Reasoning is absent that was demanded, or that was sent to a client of a service that demands nothing."""
+        """Reasoning is absent that was demanded, or that was sent and is wanted back."""
         return self.reasoning == "absent" and self.demanded
 
     @property
     def reasoning_altered(self) -> bool:
         """Reasoning differs from what was sent: another text, text where none was sent, or emptied."""
-        return self.reasoning in {"altered", "invented"} or (self.reasoning == "empty" and self.lost)
+        return self.reasoning in {"altered", "invented"} or (self.reasoning == "empty" and self.lost and self.demanded)
 
     @property
     def faults(self) -> int:
         """How many of its parts are not as sent."""
-        kept = ("exact", "partial", "replaced")
+        kept = ("exact", "partial", "replaced", "filled")
         return sum(seen not in kept for seen in (self.reasoning, self.content, self.arguments, self.ids))
 
 
 class Came(NamedTuple):
-    """An assistant message as it came back."""
+    """An assistant message as it came back; `seal` is `""` where none came."""
 
     reasoning: str | None
     content: str
     calls: tuple[EmittedCall, ...]
-
-
-def came(message: Mapping[str, Any], carrier: str) -> Came:
-    """Read an assistant message of a well-formed request."""
-    calls = (
-        EmittedCall(call["id"], call["function"]["name"], call["function"]["arguments"])
-        for call in message.get("tool_calls") or ()
-    )
-    return Came(message.get(carrier), text_of(message.get("content")), tuple(calls))
+    seal: str = ""
 
 
 def joined(text: str) -> str:
@@ -121,7 +130,7 @@ def compare(back: Came, candidates: Collection[Emitted], *, at: int, position: i
         position: the number of assistant messages before it.
         demanded: whether the contract demands its reasoning.
     """
-    if any(back == (emitted.reasoning, emitted.content, emitted.calls) for emitted in candidates):
+    if any(_same(back, emitted) for emitted in candidates):
         return Returned(at, position, demanded, _state(back.reasoning), "exact", "exact", "exact", lost=False)
     verdicts = [(emitted, _one(back, emitted, at, position, demanded)) for emitted in candidates]
     if not verdicts:
@@ -129,12 +138,17 @@ def compare(back: Came, candidates: Collection[Emitted], *, at: int, position: i
     return min(verdicts, key=lambda pair: (pair[1].faults, not pair[0].whole))[1]
 
 
+def _same(back: Came, emitted: Emitted) -> bool:
+    told = back[:3] == (emitted.reasoning, emitted.content, emitted.calls)
+    return told and (not back.seal or back.seal == emitted.seal)
+
+
 def _one(back: Came, emitted: Emitted, at: int, position: int, demanded: bool) -> Returned:  # noqa: FBT001 # a row of a table
     return Returned(
         at,
         position,
         demanded,
-        _reasoning(back.reasoning, emitted),
+        _reasoning(back, emitted),
         _content(back.content, emitted),
         _arguments(back.calls, emitted),
         _ids(back.calls, emitted.calls),
@@ -148,25 +162,34 @@ def _state(reasoning: str | None) -> Literal["absent", "empty", "exact"]:
     return "exact" if reasoning else "empty"
 
 
-def _reasoning(back: str | None, emitted: Emitted) -> ReasoningSeen:
-    if not back:
-        return _state(back)
+def _reasoning(back: Came, emitted: Emitted) -> ReasoningSeen:
+    if back.seal and back.seal != emitted.seal and emitted.whole:
+        return "altered" if emitted.seal else "invented"
+    if not back.reasoning:
+        return _state(back.reasoning)
     if not emitted.reasoning:
         return "invented"
-    return _content(back, Emitted(None, emitted.reasoning, (), whole=emitted.whole))
+    return _content(back.reasoning, Emitted(None, emitted.reasoning, (), whole=emitted.whole))
 
 
 def _content(back: str, emitted: Emitted) -> TextSeen:
     if back == emitted.content:
         return "exact"
     # In units of UTF-16, because a stream may end between the halves of a surrogate pair.
-    return "partial" if not emitted.whole and _units(emitted.content).startswith(_units(back)) else "altered"
+    begun = any(_units(text).startswith(_units(back)) for text in (emitted.content, emitted.before))
+    return "partial" if begun and not emitted.whole else "altered"
 
 
 def _arguments(back: Sequence[EmittedCall], emitted: Emitted) -> ArgumentsSeen:
     if not back and not emitted.whole:
         return "exact"
-    return "exact" if [call[1:] for call in back] == [call[1:] for call in emitted.calls] else "altered"
+    kept = [_told(call, emitted) for call in back] == [_told(call, emitted) for call in emitted.calls]
+    return "exact" if kept else "altered"
+
+
+def _told(call: EmittedCall, emitted: Emitted) -> tuple[str, Any]:
+    """A repaired call never was JSON, so its arguments may be written in any way."""
+    return call.name, json.loads(call.arguments) if emitted.loose and call.arguments.startswith("{") else call.arguments
 
 
 def _ids(back: Sequence[EmittedCall], sent: Sequence[EmittedCall]) -> IdsSeen:

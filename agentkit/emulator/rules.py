@@ -1,21 +1,31 @@
-"""May a well-formed request be served? Pure: the contract's row decides, and each rule is one function."""
+"""May a well-formed request be served? Pure: the contract's row decides, and each rule is one function.
 
+`rules_settings` has the rules about what the request asks for; here are those about the conversation, which come last.
+A gateway passes on what its upstream refuses, and says so in words of its own; its own refusals have `gateway`.
+"""
+
+import json
+import re
 from collections.abc import Callable, Collection
-from typing import Any
+from itertools import pairwise
 
-from agentkit.emulator.asked import Asked, text_of
+from agentkit.emulator.asked import Asked
+from agentkit.emulator.carriers import CARRIAGES
+from agentkit.emulator.rules_settings import SETTINGS
 from agentkit.emulator.script import Fault
-
-FORCED = "Thinking mode does not support this tool_choice"
 
 Rule = Callable[[Asked], Fault | None]
 
 
 def missing(asked: Asked) -> list[int]:
     """Return the indices of the assistant messages whose reasoning the contract demands and which carry none."""
-    first = asked.first_in(asked.contract.demands)
-    carrier = asked.contract.carrier
-    return [index for index in asked.answers if index >= first and asked.messages[index].get(carrier) is None]
+    demanded = asked.scope(asked.contract.demands)
+    return [index for index in asked.answers if index in demanded and not _carried(asked, index)]
+
+
+def _carried(asked: Asked, index: int) -> bool:
+    reasoning = asked.back[index].reasoning
+    return bool(reasoning) or (reasoning == "" and asked.contract.empty)
 
 
 def refusal(asked: Asked, *, minted: Collection[str] = (), tokens: int = 0) -> Fault | None:
@@ -26,7 +36,7 @@ def refusal(asked: Asked, *, minted: Collection[str] = (), tokens: int = 0) -> F
         minted: ids of calls for which a warm service tolerates missing reasoning.
         tokens: the prompt's size.
     """
-    for rule in RULES:
+    for rule in (*SETTINGS, *HISTORY):
         if fault := rule(asked):
             return fault
     return _reasoning(asked, minted) or _context(asked, tokens)
@@ -36,7 +46,8 @@ def _reasoning(asked: Asked, minted: Collection[str]) -> Fault | None:
     for index in missing(asked):
         calls = asked.messages[index].get("tool_calls") or ()
         if not calls or any(call["id"] not in minted for call in calls):
-            return Fault(400, asked.contract.missing.format(index=index))
+            tool = calls[0]["function"]["name"] if calls else ""
+            return Fault(400, asked.contract.missing.format(index=index, tool=tool))
     return None
 
 
@@ -52,63 +63,56 @@ def _context(asked: Asked, tokens: int) -> Fault | None:
     )
 
 
-def _forced_call(asked: Asked) -> Fault | None:
-    forced = asked.body.get("tool_choice") not in (None, "none", "auto")
-    if forced and asked.thinks and not asked.contract.forced_call:
-        return Fault(400, FORCED)
-    return None
-
-
-def _logprobs(asked: Asked) -> Fault | None:
-    wanted = asked.body.get("logprobs") or asked.body.get("top_logprobs")
-    if wanted and asked.thinks and not asked.contract.logprobs:
-        return Fault(400, "logprobs and top_logprobs are not supported in thinking mode")
-    return None
-
-
-def _strict(asked: Asked) -> Fault | None:
-    """Strict functions: on `/beta`, all or none, every property required and no other one allowed."""
-    functions = [tool["function"] for tool in asked.tools]
-    strict = [function for function in functions if function.get("strict")]
-    if not strict or not asked.contract.strict_on_beta:
+def _forbidden(asked: Asked) -> Fault | None:
+    if not asked.contract.forbids:
         return None
-    if not asked.beta:
-        return Fault(400, "strict functions are served at the /beta base URL only")
-    if len(strict) < len(functions):
-        return Fault(400, "strict must be set on all functions of a request or on none")
-    for function in strict:
-        if problem := _loose(function.get("parameters", {}), function["name"]):
-            return Fault(400, f"Invalid schema for function '{function['name']}': {problem}")
+    for index in asked.answers:
+        if asked.contract.carrier in asked.messages[index]:
+            return Fault(400, f"messages[{index}]: {asked.contract.carrier} is not allowed in the input")
     return None
 
 
-def _loose(schema: Any, where: str) -> str | None:
-    """Return what a strict schema lacks, looking into every sub-schema."""
-    if isinstance(schema, list):
-        return next(filter(None, (_loose(item, where) for item in schema)), None)
-    if not isinstance(schema, dict):
-        return None
-    properties = schema.get("properties", {})
-    if schema.get("type") == "object":
-        if schema.get("additionalProperties") is not False:
-            return f"{where}: additionalProperties must be false"
-        if set(schema.get("required", ())) != set(properties):
-            return f"{where}: required must list every property"
-    inner = [*properties.values(), schema.get("items"), schema.get("anyOf"), *schema.get("$defs", {}).values()]
-    return _loose(inner, where)
-
-
-def _json_mode(asked: Asked) -> Fault | None:
-    wanted = (asked.body.get("response_format") or {}).get("type", "text")
-    if wanted == "text" or not asked.contract.json_mode:
-        return None
-    if wanted != "json_object":
-        return Fault(400, "This response_format type is unavailable now")
-    if not any("json" in text_of(message.get("content")).lower() for message in asked.messages):
-        return Fault(
-            400, "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'."
-        )
+def _unsupported(asked: Asked) -> Fault | None:
+    for index in asked.answers:
+        for field in asked.contract.unsupported:
+            if field in asked.messages[index]:
+                return Fault(400, f"'messages.{index}' : property '{field}' is unsupported")
     return None
 
 
-RULES: tuple[Rule, ...] = (_strict, _json_mode, _logprobs, _forced_call)
+def _forged(asked: Asked) -> Fault | None:
+    contract = asked.contract
+    genuine = CARRIAGES[contract.form].genuine
+    for index in sorted(asked.scope(contract.validates)):
+        if not genuine(asked.messages[index], contract):
+            return Fault(400, contract.forged.format(index=index))
+    return None
+
+
+def _user_after_tool(asked: Asked) -> Fault | None:
+    roles = [message["role"] for message in asked.messages]
+    if not asked.contract.user_after_tool and ("tool", "user") in pairwise(roles):
+        return Fault(400, "Unexpected role 'user' after role 'tool'")
+    return None
+
+
+def _call_ids(asked: Asked) -> Fault | None:
+    pattern = asked.contract.call_ids
+    for index in asked.answers if pattern else ():
+        for call in asked.messages[index].get("tool_calls") or ():
+            if not re.fullmatch(pattern, call["id"]):
+                return Fault(400, f"Tool call id was {call['id']} but must match ^{pattern}$")
+    return None
+
+
+def _valid_arguments(asked: Asked) -> Fault | None:
+    for index in asked.answers if asked.contract.valid_arguments else ():
+        for call in asked.messages[index].get("tool_calls") or ():
+            try:
+                json.loads(call["function"]["arguments"])
+            except ValueError:
+                return Fault(400, f"messages[{index}]: the arguments of {call['function']['name']} are not valid JSON")
+    return None
+
+
+HISTORY: tuple[Rule, ...] = (_forbidden, _unsupported, _user_after_tool, _call_ids, _valid_arguments, _forged)

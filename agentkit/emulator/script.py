@@ -12,10 +12,11 @@ those (attempts).
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeAlias, TypeVar, get_args
 
-from agentkit.emulator.table import FAULT_TEXTS, FaultText
+from agentkit.emulator.bodies import FAILED, FAULT_TEXTS, error_body
+from agentkit.emulator.row import Contract, ErrorForm
 
 Quirk = Literal[
     "index_missing",
@@ -31,8 +32,10 @@ Quirk = Literal[
     "no_done",
     "split_surrogates",
     "crlf",
+    "arguments_twice",
     "error_event",
     "reasoning_after_content",
+    "calls_interleaved",
 ]
 """Ways in which real services stream, all met in the wild.
 
@@ -40,17 +43,28 @@ Quirk = Literal[
 * `id_missing`: calls come without an id.
 * `id_empty_later`, `id_null_later`: fragments after the first carry `""` or null as id and name.
 * `arguments_null`: the first delta of a call has null arguments; `whole_arguments`: all of them come with the id.
+* `arguments_twice`: after its arguments a call comes again, with all of them (where they are a JSON object).
 * `empty_tool_calls`: text deltas carry `tool_calls: []`; `content_null`: other deltas carry `content: null`.
 * `choices_empty`: chunks without choices and without usage in between; `no_done`: no `[DONE]`.
 * `split_surrogates`: a character outside the basic plane is split over two deltas as two lone surrogates.
 * `crlf`: lines end in CR LF; `error_event`: an error object half-way through a 200 stream, and then its end.
 * `reasoning_after_content`: reasoning follows the text.
+* `calls_interleaved`: the events of parallel calls alternate (on the Responses wire).
+"""
+
+Lapse = Literal["dsml_leak", "think_leak", "error_list"]
+"""Ways in which real services fail, to be recognised.
+
+* `dsml_leak`: the calls stand in the text, in DeepSeek's DSML notation; `think_leak`: the reasoning does, in tags.
+* `error_list`: as `error_event`, and the error object is in a list; without streaming it stands for the answer.
 """
 
 UsagePlace = Literal["finish", "trailing", "absent"]
 USAGE_PLACES: tuple[str, ...] = get_args(UsagePlace)
 
-QUIRKS: frozenset[str] = frozenset(get_args(Quirk))
+LEAKS: frozenset[str] = frozenset({"dsml_leak", "think_leak"})
+ERRORS: frozenset[str] = frozenset({"error_event", "error_list"})
+QUIRKS: frozenset[str] = frozenset(get_args(Quirk)) | frozenset(get_args(Lapse))
 
 
 class ScriptError(ValueError):
@@ -95,7 +109,7 @@ class Reply:
         delay: seconds before the first byte of the answer; keep-alives are spread over it.
         pace: seconds between deltas.
         hang_after: after so many deltas, silence until the client goes away; without streaming, silence after headers.
-        quirks: see `Quirk`.
+        quirks: see `Quirk` and `Lapse`; those of the contract's `manner` come by themselves.
     """
 
     content: str | None = None
@@ -136,6 +150,9 @@ class Fault:
         type: the error's type.
         code: the error's code.
         headers: further headers, such as Retry-After.
+        form: the body's shape; None means the shape that the contract's service has.
+        upstream: the provider that a wrapped error names; empty means the contract's.
+        gateway: a gateway says so itself: nothing is wrapped.
     """
 
     status: int
@@ -143,19 +160,34 @@ class Fault:
     type: str | None = None
     code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    form: ErrorForm | None = None
+    upstream: str = ""
+    gateway: bool = False
+
+    def of(self, contract: Contract) -> Self:
+        """Return the fault as a service of that contract tells it."""
+        return replace(self, form=self.form or contract.errors, upstream=self.upstream or contract.upstream)
 
     @property
-    def body(self) -> dict[str, Any]:
-        """The decoded body, in the shape every OpenAI-compatible service has."""
-        text = FAULT_TEXTS.get(self.status, FaultText("The service failed.", "server_error", None))
+    def text(self) -> str:
+        """The error's text."""
+        return FAULT_TEXTS.get(self.status, FAILED).message if self.message is None else self.message
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object that most services send."""
+        known = FAULT_TEXTS.get(self.status, FAILED)
         return {
-            "error": {
-                "message": text.message if self.message is None else self.message,
-                "type": self.type or text.type,
-                "param": None,
-                "code": self.code or text.code,
-            }
+            "message": self.text,
+            "type": self.type or known.type,
+            "param": None,
+            "code": self.code or known.code,
         }
+
+    @property
+    def body(self) -> Any:
+        """The decoded body."""
+        return error_body(self.error, self.status, self.form or "object", "" if self.gateway else self.upstream)
 
 
 _T = TypeVar("_T", Call, Reply, Fault)
@@ -218,6 +250,9 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "type": (str, _NONE),
     "code": (str, _NONE),
     "headers": (dict,),
+    "form": (str, _NONE),
+    "upstream": (str,),
+    "gateway": (bool,),
 }
 
 

@@ -60,10 +60,14 @@ async def _shielded(server: _Server, listener: socket.socket) -> None:
 
 @dataclass
 class Emulator:
-    """A stand-in for a model service, over real HTTP on loopback.
+    """A stand-in for a model service, over real HTTP on loopback, for as long as an `async with` lasts.
+
+    `async with Emulator(script, contract="kimi-k2.6") as server:` listens on a free port of 127.0.0.1; give
+    `server.base_url` to any client. Then `server.counts` has the sums and `server.requests` every request.
 
     Attributes:
-        script: what it plays; by default one sentence that says who speaks.
+        script: what it plays: turns by the text of the first user message (`"*"`: any), or a function that is given the
+            decoded request and returns a `Reply` or a `Fault`; by default one sentence that says who speaks.
         contract: what it enforces, one of `CONTRACTS` or a row of your own.
         cache_unit: tokens per unit of the prompt cache.
         api_key: the only key it takes; None takes all, and none.
@@ -73,6 +77,10 @@ class Emulator:
             while; the header `x-emulator-cold` or `go_cold()` ends that.
         keep: how many requests the log keeps with body and verdicts; None keeps all.
         port: 0 takes a free one.
+
+    Raises:
+        ValueError: there is no such contract.
+        OSError: on entering, the port cannot be taken.
     """
 
     script: Script = canned

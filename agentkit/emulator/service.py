@@ -1,13 +1,19 @@
 """The service without its sockets: one request in, an answer or a fault out, and everything written into the log."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agentkit.emulator import prompt
 from agentkit.emulator.asked import Asked
 from agentkit.emulator.cache import PrefixCache, Stored
 from agentkit.emulator.log import Log, Seen, Tokens
 from agentkit.emulator.memory import Memory, emission
+from agentkit.emulator.responses import PATH, located, shelve
+from agentkit.emulator.responses_items import Conversation
+from agentkit.emulator.responses_read import read as read_items
+from agentkit.emulator.responses_rows import ItemContract
+from agentkit.emulator.responses_rules import refusal as refusal_of_items
+from agentkit.emulator.responses_shelf import Shelf
 from agentkit.emulator.returned import Emitted
 from agentkit.emulator.rules import refusal
 from agentkit.emulator.script import Fault, Reply, attempts
@@ -62,6 +68,7 @@ class Service:
         api_key: the only key it takes; None takes all, and none.
         models: the only models it knows; None knows all.
         warm: missing reasoning is tolerated for calls minted in this process.
+        shelf: what it has stored, on the Responses wire.
     """
 
     contract: Contract
@@ -71,20 +78,21 @@ class Service:
     api_key: str | None = None
     models: Collection[str] | None = None
     warm: bool = False
+    shelf: Shelf = field(default_factory=Shelf)
 
     def serve(self, request: Request) -> Answered | Fault:
         """Judge a request, play its turn, and log both."""
         number = len(self.log.requests) + 1
         seen = Seen(number=number, path=request.path, headers=request.headers, raw=request.raw)
-        asked = self._stranger(request) or read(request.raw, self.contract, beta=request.path.startswith("/beta"))
+        asked = self._stranger(request) or self._read(request)
         if isinstance(asked, Fault):
-            return self._refuse(seen, asked)
+            return self._refuse(seen, replace(asked, gateway=True))
         seen = replace(
             seen,
             body=asked.body,
             conversation=asked.conversation,
             position=asked.position,
-            returned=self.memory.look(asked),
+            returned=located(asked, self.memory.look(asked)),
         )
         text = prompt.render(asked)
         if fault := self._refusal(request, asked, prompt.tokens(len(text))):
@@ -102,19 +110,31 @@ class Service:
     def finish(self, done: Answered) -> None:
         """Take note that an answer was sent to its end: it may come back, and the next prompt begins with it."""
         self.memory.finish(done.asked, done.emitted)
+        shelve(self.shelf, done.asked, done.answer)
         self.cache.extend(done.prompt, prompt.rendered_answer(done.asked, done.emitted))
 
     def _stranger(self, request: Request) -> Fault | None:
         if self.api_key is None or request.key == self.api_key:
             return None
         shown = request.key[-4:]
-        return Fault(401, FAULT_TEXTS[401].message.replace("abcd", shown))
+        return Fault(401, FAULT_TEXTS[401].message.replace("abcd", shown), gateway=True)
+
+    def _read(self, request: Request) -> Asked | Fault:
+        items = self.contract if isinstance(self.contract, ItemContract) else None
+        if request.path.endswith(PATH) != (items is not None):
+            return Fault(404, f"Invalid URL (POST {request.path})", type="invalid_request_error")
+        if items:
+            return read_items(request.raw, items, self.shelf)
+        return read(request.raw, self.contract, beta=request.path.startswith("/beta"))
 
     def _refusal(self, request: Request, asked: Asked, tokens: int) -> Fault | None:
         if self.models is not None and asked.body["model"] not in self.models:
-            return Fault(400, "Model Not Exist")
+            return Fault(400, "Model Not Exist", gateway=True)
         warm = self.warm and COLD_HEADER not in request.headers
-        return refusal(asked, minted=self.memory.minted if warm else (), tokens=tokens)
+        minted = self.memory.minted if warm else ()
+        if isinstance(asked, Conversation):
+            return refusal_of_items(asked, minted=minted, tokens=tokens)
+        return refusal(asked, minted=minted, tokens=tokens)
 
     def _turn(self, asked: Asked, attempt: int) -> Reply | Fault:
         script = self.memory.script
@@ -127,15 +147,16 @@ class Service:
                 f"The emulator's script has no turn {asked.position} for {asked.conversation!r}.",
                 type="emulator_error",
                 code="script_ended",
+                form="object",
             )
         return turns[min(attempt, len(turns) - 1)]
 
     def _refuse(self, seen: Seen, fault: Fault) -> Fault:
-        self.log.add(replace(seen, status=fault.status, error=fault.body["error"]["message"]))
-        return fault
+        self.log.add(replace(seen, status=fault.status, error=fault.text))
+        return fault.of(self.contract)
 
     def _answer(self, seen: Seen, asked: Asked, reply: Reply, text: bytes) -> Answered:
-        emitted = emission(reply, asked.conversation, asked.position, thinks=asked.thinks)
+        emitted = emission(reply, asked.contract, (asked.conversation, asked.position), thinks=asked.thinks)
         self.memory.begin(asked, emitted)
         user = asked.body.get("user_id") or asked.body.get("user") or ""
         owner = (Request(seen.path, seen.headers, b"").key, str(user), asked.body["model"])
@@ -149,5 +170,5 @@ class Service:
             "model": asked.body["model"],
             "system_fingerprint": f"fp_emulator_{self.contract.name}",
         }
-        answer = Answer(reply, emitted, tokens.usage, asked.usage_wanted, self.contract.carrier, head)
+        answer = Answer(reply, emitted, tokens.usage(self.contract), asked.usage_wanted, asked.contract, head)
         return Answered(asked, answer, stored)

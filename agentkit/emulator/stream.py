@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from agentkit.emulator.bodies import FAILED
+from agentkit.emulator.carriers import CARRIAGES, Carriage
 from agentkit.emulator.returned import Emitted, EmittedCall
-from agentkit.emulator.script import Reply
+from agentkit.emulator.row import Contract, ErrorForm
+from agentkit.emulator.script import ERRORS, Fault, Reply
 
 _ASTRAL = re.compile("([\U00010000-\U0010ffff])")
 
@@ -52,7 +55,7 @@ class Answer:
         emitted: what it says.
         usage: the `usage` object.
         usage_wanted: a trailing chunk with the usage is wanted.
-        carrier: the field reasoning travels in.
+        row: what the service does.
         head: what every chunk says of itself: id, created, model, system_fingerprint.
     """
 
@@ -60,12 +63,32 @@ class Answer:
     emitted: Emitted
     usage: Mapping[str, Any]
     usage_wanted: bool
-    carrier: str
+    row: Contract
     head: Mapping[str, Any]
 
     def has(self, quirk: str) -> bool:
-        """Whether the reply has a quirk."""
-        return quirk in self.reply.quirks
+        """Whether the reply has a quirk, or the service has it always."""
+        return quirk in self.reply.quirks or quirk in self.row.manner
+
+    @property
+    def carriage(self) -> Carriage:
+        """How reasoning travels."""
+        return CARRIAGES[self.row.form]
+
+    @property
+    def ending(self) -> str:
+        """The finish reason: calls that leaked into the text are none."""
+        return self.reply.finish_reason or ("tool_calls" if self.emitted.calls else "stop")
+
+    @property
+    def error(self) -> Any:
+        """What a stream says that fails half-way."""
+        form: ErrorForm = "list" if "error_list" in self.reply.quirks else self.row.errors
+        return Fault(500, FAILED.message, FAILED.type, form=form).of(self.row).body
+
+    def deltas(self, text: str) -> list[str]:
+        """Cut a text into what its deltas hold."""
+        return pieces(text, self.reply)
 
 
 def encode(value: Any) -> bytes:
@@ -75,18 +98,8 @@ def encode(value: Any) -> bytes:
 
 def whole(answer: Answer) -> Iterator[Step]:
     """Return the timeline of an answer that is not streamed: blank lines while it is made, then one JSON object."""
-    reply, emitted = answer.reply, answer.emitted
-    message: dict[str, Any] = {"role": "assistant", "content": emitted.content}
-    if answer.has("content_null") and not emitted.content:
-        message["content"] = None
-    if emitted.reasoning is not None:
-        message[answer.carrier] = emitted.reasoning
-    if emitted.calls or answer.has("empty_tool_calls"):
-        message["tool_calls"] = [_head(answer, at, call, call.arguments) for at, call in enumerate(emitted.calls)]
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.ending}
-    body = {**answer.head, "object": "chat.completion", "choices": [choice]}
-    if reply.usage_at != "absent":
-        body["usage"] = answer.usage
+    reply = answer.reply
+    body = answer.error if answer.has("error_list") else _completion(answer)
     yield from _waiting(reply, Send(b"\n"))
     if reply.hang_after is not None:
         yield Hang()
@@ -96,15 +109,29 @@ def whole(answer: Answer) -> Iterator[Step]:
         yield Cut()
 
 
+def _completion(answer: Answer) -> dict[str, Any]:
+    emitted = answer.emitted
+    message = {"role": "assistant", **answer.carriage.whole(emitted, answer.row)}
+    if answer.has("content_null") and not message["content"]:
+        message["content"] = None
+    if emitted.calls or answer.has("empty_tool_calls"):
+        message["tool_calls"] = [_head(answer, at, call, call.arguments) for at, call in enumerate(emitted.calls)]
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.ending}
+    reported = {} if answer.reply.usage_at == "absent" else {"usage": answer.usage}
+    return {**answer.head, "object": "chat.completion", "choices": [choice], **reported}
+
+
 def streamed(answer: Answer) -> Iterator[Step]:
     """Return the timeline of a streamed answer."""
     reply = answer.reply
     end = b"\r\n\r\n" if answer.has("crlf") else b"\n\n"
-    comment = Send(b": keep-alive" + end)
+    comment = Send(f": {answer.row.comment}".encode() + end)
+    yield from [comment] * answer.row.comments_first
     yield from _waiting(reply, comment)
-    chunks = list(_chunks(answer))
-    if answer.has("error_event"):
-        chunks[len(chunks) // 2 :] = [_ERROR]
+    chunks: list[Any] = list(_chunks(answer))
+    failed = not ERRORS.isdisjoint(reply.quirks)
+    if failed:
+        chunks[len(chunks) // 2 :] = [answer.error]
     for at, chunk in enumerate(chunks):
         yield from _accident(reply, at)
         yield Send(b"data: " + encode(chunk) + end)
@@ -113,7 +140,7 @@ def streamed(answer: Answer) -> Iterator[Step]:
         if reply.pace:
             yield Wait(reply.pace)
     yield from _accident(reply, len(chunks))
-    if not (answer.has("no_done") or answer.has("error_event")):
+    if not (answer.has("no_done") or failed):
         yield Send(b"data: [DONE]" + end)
 
 
@@ -122,9 +149,6 @@ def _accident(reply: Reply, at: int) -> Iterator[Step]:
         yield Cut()
     if at == reply.hang_after:
         yield Hang()
-
-
-_ERROR = {"error": {"message": "The service failed.", "type": "server_error", "param": None, "code": None}}
 
 
 def _waiting(reply: Reply, sign: Send) -> Iterator[Step]:
@@ -142,7 +166,7 @@ def _chunks(answer: Answer) -> Iterator[dict[str, Any]]:
         yield _chunk(answer, delta)
         if at == 0 and answer.has("choices_empty"):
             yield {**answer.head, "object": "chat.completion.chunk", "choices": []}
-    last = _chunk(answer, {"content": ""}, reply.ending)
+    last = _chunk(answer, {"content": ""}, answer.ending)
     if reply.usage_at == "finish":
         last["usage"] = answer.usage
     yield last
@@ -157,14 +181,12 @@ def _chunk(answer: Answer, delta: Mapping[str, Any], ending: str | None = None) 
 
 def _deltas(answer: Answer) -> Iterator[dict[str, Any]]:
     emitted = answer.emitted
-    opening: dict[str, Any] = {"role": "assistant", "content": ""}
-    if emitted.reasoning is not None:
-        opening |= {"content": None, answer.carrier: ""}
-    yield opening
+    yield {"role": "assistant", **answer.carriage.opening(emitted, answer.row)}
     blank = {"content": None} if answer.has("content_null") else {}
     empty: dict[str, Any] = {"tool_calls": []} if answer.has("empty_tool_calls") else {}
-    thoughts = [{**blank, **empty, answer.carrier: piece} for piece in pieces(emitted.reasoning or "", answer.reply)]
-    words = [{**empty, "content": piece} for piece in pieces(emitted.content, answer.reply)]
+    carried = answer.carriage.thoughts(emitted, answer.row, answer.deltas)
+    thoughts = [{**blank, **empty, **delta} for delta in carried]
+    words = [{**empty, **delta} for delta in answer.carriage.words(emitted, answer.deltas)]
     yield from words + thoughts if answer.has("reasoning_after_content") else thoughts + words
     for at, call in enumerate(emitted.calls):
         for delta in _call(answer, at, call):
@@ -174,7 +196,8 @@ def _deltas(answer: Answer) -> Iterator[dict[str, Any]]:
 def _head(answer: Answer, at: int, call: EmittedCall, arguments: str | None) -> dict[str, Any]:
     identity = {} if call.id is None else {"id": call.id}
     function = {"name": call.name, "arguments": arguments}
-    return {**_index(answer, at), **identity, "type": "function", "function": function}
+    beside = answer.carriage.beside(answer.emitted, at)
+    return {**_index(answer, at), **identity, "type": "function", "function": function, **beside}
 
 
 def _index(answer: Answer, at: int) -> dict[str, int]:
@@ -184,17 +207,27 @@ def _index(answer: Answer, at: int) -> dict[str, int]:
 
 
 def _call(answer: Answer, at: int, call: EmittedCall) -> Iterator[dict[str, Any]]:
+    whole = _head(answer, at, call, call.arguments)
     if answer.has("whole_arguments"):
-        yield _head(answer, at, call, call.arguments)
-        return
-    yield _head(answer, at, call, None if answer.has("arguments_null") else "")
-    later: dict[str, Any] = {}
-    named: dict[str, Any] = {}
-    if answer.has("id_empty_later") or answer.has("id_null_later"):
-        blank = "" if answer.has("id_empty_later") else None
-        later, named = {"id": blank}, {"name": blank}
-    for piece in pieces(call.arguments, answer.reply):
-        yield {**_index(answer, at), **later, "function": {**named, "arguments": piece}}
+        yield whole
+    else:
+        yield _head(answer, at, call, None if answer.has("arguments_null") else "")
+        later: dict[str, Any] = {}
+        named: dict[str, Any] = {}
+        if answer.has("id_empty_later") or answer.has("id_null_later"):
+            blank = "" if answer.has("id_empty_later") else None
+            later, named = {"id": blank}, {"name": blank}
+        for piece in answer.deltas(call.arguments):
+            yield {**_index(answer, at), **later, "function": {**named, "arguments": piece}}
+    if answer.has("arguments_twice") and _complete(call.arguments):
+        yield whole
+
+
+def _complete(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except ValueError:
+        return False
 
 
 def pieces(text: str, reply: Reply) -> list[str]:

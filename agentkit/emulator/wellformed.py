@@ -38,6 +38,7 @@ def read(raw: bytes, contract: Contract, *, beta: bool = False) -> Asked | Fault
         _check_body(body)
         if not contract.lenient:
             _check_variants(body)
+        contract = contract.asked_by(body)
         asked = Asked(body, contract, beta)
         for index, message in enumerate(asked.messages):
             _check_message(index, message, contract, raw)
@@ -122,12 +123,12 @@ def _check_content(content: Any, where: str) -> None:
             raise _deserialize(f"{where}.content: missing field `type`")
         if part["type"] == "text" and not isinstance(part.get("text"), str):
             raise _deserialize(f"{where}.content: missing field `text`")
+        if part["type"] == "thinking" and not _entries(part.get("thinking")):
+            raise _deserialize(f"{where}.content: missing field `thinking`")
 
 
 def _check_answer(message: dict[str, Any], where: str, contract: Contract) -> None:
-    carried = message.get(contract.carrier)
-    if carried is not None and not isinstance(carried, str):
-        raise _deserialize(f"{where}.{contract.carrier}: invalid type, expected string")
+    _check_reasoning(message, where, contract)
     calls = message.get("tool_calls")
     if calls is None or (calls == [] and contract.lenient):
         if message.get("content") is None:
@@ -140,6 +141,22 @@ def _check_answer(message: dict[str, Any], where: str, contract: Contract) -> No
     ids = [call["id"] for call in calls]
     if len(set(ids)) < len(ids):
         raise MalformedError(f"Duplicate tool call id in {where}.tool_calls")
+
+
+def _check_reasoning(message: dict[str, Any], where: str, contract: Contract) -> None:
+    details = message.get("reasoning_details")
+    if details is not None and contract.form == "details" and not _entries(details):
+        raise _deserialize(f"{where}.reasoning_details: invalid type, expected list of objects")
+    carried = message.get(contract.carrier)
+    listed = contract.carrier == "reasoning_details"
+    if carried is not None and contract.form in {"field", "details"} and not (listed or isinstance(carried, str)):
+        raise _deserialize(f"{where}.{contract.carrier}: invalid type, expected string")
+
+
+def _entries(details: Any) -> bool:
+    return isinstance(details, list) and all(
+        isinstance(entry, dict) and isinstance(entry.get("text") or "", str) for entry in details
+    )
 
 
 def _check_call(call: Any, where: str) -> None:

@@ -5,6 +5,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from agentkit.errors import ConfigurationError
 
+_ROUTES = ("/chat/completions", "/responses")
 _TELLING = ("authorization", "key", "token", "secret", "cookie")
 
 
@@ -20,14 +21,21 @@ def checked(base_url: str) -> str:
         raise ConfigurationError(f"base_url has to look like https://api.example.com/v1, not {base_url[:80]!r}")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigurationError("base_url may hold neither a password nor a query: use api_key= and headers=")
-    if parts.path.endswith("/chat/completions"):
-        raise ConfigurationError(f"base_url ends before the route: {url.removesuffix('/chat/completions')!r}")
+    for route in _ROUTES:
+        if parts.path.endswith(route):
+            raise ConfigurationError(f"base_url ends before the route: {url.removesuffix(route)!r}")
     return url
 
 
 def host_of(base_url: str) -> str:
     """Return the host's name, without port."""
     return urlsplit(base_url).hostname or ""
+
+
+def port_of(base_url: str) -> int:
+    """Return the port, which an address need not name."""
+    parts = urlsplit(base_url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def loopback(base_url: str) -> bool:

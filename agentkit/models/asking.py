@@ -20,27 +20,47 @@ def check(binding: Binding) -> None:
     row, extra = binding.contract, binding.settings.extra
     if taken := _OURS & extra.keys():
         raise ConfigurationError(f"ModelSettings.extra may not hold {', '.join(sorted(taken))}: agentkit sets them")
-    if binding.tools and row.tools == "refused":
-        raise ConfigurationError(
-            f"model {binding.model!r} takes no tools (contract {row.id!r}): leave tools= out, or choose another model"
-        )
-    if _forced_in_vain(binding):
-        raise ConfigurationError(
-            f"contract {row.id!r}: tool_choice={extra['tool_choice']!r} is refused while the model thinks; "
-            'leave it out, or switch thinking off (effort="none") if the row can'
-        )
+    if binding.tools:
+        _check_tools(binding)
+    _check_choice(binding)
     mode = _mode(extra.get("response_format"))
     if mode is not None and mode not in row.json_mode:
         known = ", ".join(row.json_mode) or "none"
         raise ConfigurationError(f"contract {row.id!r}: response_format {mode!r} is not served (it knows: {known})")
 
 
-def _forced_in_vain(binding: Binding) -> bool:
-    choice, rule = binding.settings.extra.get("tool_choice"), binding.contract.forced_tool_choice
+def _check_tools(binding: Binding) -> None:
+    row, effort = binding.contract, binding.settings.effort
+    if row.tools == "refused":
+        raise ConfigurationError(
+            f"model {binding.model!r} takes no tools (contract {row.id!r}): leave tools= out, or choose another model"
+        )
+    if row.tools == "without_effort" and effort not in (None, "none"):
+        raise ConfigurationError(
+            f"contract {row.id!r}: tools are refused beside effort={effort!r}; leave one of them out, "
+            "or choose a contract row of another wire"
+        )
+
+
+def _check_choice(binding: Binding) -> None:
+    row, choice = binding.contract, binding.settings.extra.get("tool_choice")
+    rule = row.forced_tool_choice
     if choice in (None, "auto", "none") or rule == "ok":
+        return
+    told = f"contract {row.id!r}: tool_choice={choice!r} is refused"
+    if rule == "never" or (rule == "named_only" and choice == "required"):
+        raise ConfigurationError(f"{told}; leave it out" + (", or name a tool" if rule == "named_only" else ""))
+    if rule != "named_only" and not (rule == "required_only" and choice == "required") and _thinks(binding):
+        way = "" if row.thinking.off is None else ', or switch thinking off (effort="none")'
+        raise ConfigurationError(f"{told} while the model thinks; leave it out{way}")
+
+
+def _thinks(binding: Binding) -> bool:
+    """Tell whether the model will think: by the row, unless the effort or `extra` says otherwise."""
+    thinking, effort, extra = binding.contract.thinking, binding.settings.effort, binding.settings.extra
+    if effort == "none" or (thinking.off and _merged(extra, thinking.off) == dict(extra)):
         return False
-    thinks = binding.contract.thinking.default and binding.settings.effort != "none"
-    return thinks and not (rule == "required_only" and choice == "required")
+    return thinking.default or effort is not None
 
 
 def _mode(given: Any) -> str | None:
@@ -52,7 +72,7 @@ def fields(settings: Settings, contract: Contract) -> dict[str, Any]:
     """Return the body's fields beside model, messages and tools.
 
     Raises:
-        ConfigurationError: an effort the contract row does not know.
+        ConfigurationError: an effort the contract row does not know, or fields of which only one may be sent.
     """
     given: dict[str, Any] = dict(contract.body)
     if settings.temperature is not None and contract.sampling != "fixed_error":
@@ -61,7 +81,26 @@ def fields(settings: Settings, contract: Contract) -> dict[str, Any]:
         given[contract.token_limit_key] = settings.max_tokens
     if settings.parallel_calls is not None and contract.parallel_calls_key is not None:
         given[contract.parallel_calls_key] = settings.parallel_calls > 1
-    return _merged(_merged(given, _thinking(settings, contract)), settings.extra)
+    given = _merged(_merged(given, _thinking(settings, contract)), settings.extra)
+    _check_apart(given, contract)
+    return given
+
+
+def _check_apart(given: Mapping[str, Any], contract: Contract) -> None:
+    for names in contract.apart:
+        if len(sent := [name for name in names if _holds(given, name)]) > 1:
+            raise ConfigurationError(
+                f"contract {contract.id!r}: {' and '.join(sent)} are refused side by side; leave one of them out "
+                "(effort= and the row set fields too, beside those of ModelSettings.extra)"
+            )
+
+
+def _holds(given: Any, path: str) -> bool:
+    for name in path.split("."):
+        if not isinstance(given, Mapping) or name not in given:
+            return False
+        given = given[name]
+    return True
 
 
 def _thinking(settings: Settings, contract: Contract) -> Mapping[str, Any]:

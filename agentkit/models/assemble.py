@@ -8,17 +8,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from agentkit.core.contract import THINKING_PARTS, Contract
+from agentkit.core.contract import INLINE_TAGS, THINKING_PARTS, Contract
 from agentkit.core.messages import AssistantMessage, Json, Producer
 from agentkit.core.spec import Usage
+from agentkit.models import dsml, tags
 from agentkit.models.base import Answered, Broken, Piece, Reply, Unusable
 from agentkit.models.calls import Calls, ShapeError
 from agentkit.models.faults import words
-from agentkit.models.private import OPAQUE, merged
+from agentkit.models.parts import Parts, heard
+from agentkit.models.private import Private, hollow, readable
 from agentkit.models.text import Track
 
-_CUT: Final = frozenset({"length", "model_length", "max_tokens"})
-_FILTERED: Final = frozenset({"content_filter", "sensitive", "safety"})
+_CUT: Final = frozenset({"length", "model_length", "max_tokens", "max_output_tokens", "model_context_window_exceeded"})
+_STOPPED: Final = frozenset({"aborted", "abort", "cancelled", "canceled", "error", "network_error"})
+_FILTERED: Final = frozenset({"content_filter", "sensitive", "safety", "recitation", "prohibited_content", "blocklist"})
+_FIRST: Final = (None, 0, "0")  # the index of the only choice that is read
 
 
 @dataclass(slots=True)
@@ -29,7 +33,7 @@ class Assembly:
     producer: Producer
     text: Track = field(default_factory=Track)
     reasoning: Track = field(default_factory=Track)
-    calls: Calls = field(default_factory=Calls)
+    calls: Calls = field(init=False)
     carrier: str | None = None
     extras: dict[str, Json] = field(default_factory=dict)
     finish: str = ""
@@ -37,6 +41,18 @@ class Assembly:
     done: bool = False  # the service said that this is all
     error: Any = None  # an error object in place of (the rest of) the answer
     wrong: str = ""  # what makes it malformed
+    notes: list[str] = field(default_factory=list)
+    _private: Private = field(default_factory=Private)
+    _splitter: tags.Splitter | None = field(init=False)
+    _gate: dsml.Gate | None = field(init=False)
+    _parts: Parts | None = None
+
+    def __post_init__(self) -> None:
+        row = self.contract
+        self.calls = Calls(row.carrier.beside_calls)
+        pairs = row.carrier.tags or (tags.KNOWN if "think" in row.repairs else ())
+        self._splitter = tags.Splitter(pairs) if pairs else None
+        self._gate = dsml.Gate() if "dsml" in row.repairs else None
 
     @property
     def begun(self) -> bool:
@@ -53,82 +69,182 @@ class Assembly:
 
     def _add(self, value: Any) -> list[Piece]:
         if not isinstance(value, dict):
-            self.error = value if isinstance(value, list) else self.error  # some services wrap an error in a list
-            return []
+            return self._listed(value) if isinstance(value, list) else []
         self.usage = usage_of(value.get("usage")) or self.usage
         choices = value.get("choices") or []
-        bare = value if not choices and isinstance(value.get("message"), str) else None  # an error without its wrapping
-        self.error = value.get("error") or bare or self.error
+        self.error = value.get("error") or (None if choices else _bare(value)) or self.error
         if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
             raise ShapeError("`choices` is not a list of objects")
-        return [piece for choice in choices if not choice.get("index") for piece in self._choice(choice)]
+        pieces = [piece for choice in choices if choice.get("index") in _FIRST for piece in self._choice(choice)]
+        if self.finish and self.usage is None:
+            self.usage = next(filter(None, (usage_of(member.get("usage")) for member in _objects(value))), None)
+        return pieces
+
+    def _listed(self, values: list[Any]) -> list[Piece]:
+        """Take a list: some services wrap an error in one, and gateways an answer."""
+        if any(isinstance(value, dict) and "choices" in value for value in values):
+            return [piece for value in values for piece in self._add(value)]
+        self.error = values or self.error
+        return []
 
     def _choice(self, choice: Mapping[str, Any]) -> list[Piece]:
         self.usage = usage_of(choice.get("usage")) or self.usage
         self.error = choice.get("error") or self.error
         self.finish = str(choice.get("finish_reason") or self.finish)
-        apart = "delta" not in choice and "message" in choice
-        said = choice.get("message") if apart else choice.get("delta")
-        self.done = self.done or apart
-        if said is None or (apart and self.begun):  # the latter: a stream that ends by repeating the whole message
-            return []
-        if not isinstance(said, dict):
-            raise ShapeError("a message is not an object")
-        return [piece for piece in self._said(said, apart=apart) if piece.text]
+        said = choice.get("delta")
+        apart = said is None and "message" in choice
+        if apart:
+            said, self.done = choice["message"], True
+        elif said is None and isinstance(choice.get("text"), str):  # the form before messages
+            said = {"content": choice["text"]}
+        pieces: list[Piece] = []
+        if said is not None and not (apart and self.begun):  # a stream may end by repeating the whole message
+            if not isinstance(said, dict):
+                raise ShapeError("a message is not an object")
+            pieces = [piece for piece in self._said(said, apart=apart) if piece.text]
+        if self.finish or apart:
+            pieces += self.close()
+        return pieces
 
     def _said(self, said: Mapping[str, Any], *, apart: bool) -> Iterable[Piece]:
-        yield from self._reasoned(said)
-        yield from self._spoke(said.get("content"))
-        yield from self._spoke(said.get("refusal"))
+        yield from self._reasoned(said, apart=apart)
+        yield from self._spoke(said.get("content"), apart=apart)
+        yield from self._spoke(said.get("refusal"), apart=apart)
         calls = said.get("tool_calls") or []
         if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
             raise ShapeError("`tool_calls` is not a list of objects")
         for call in calls:
             yield Piece("arguments", self.calls.add(call, apart=apart))
-        for name in OPAQUE:
-            if said.get(name):
-                self.extras[name] = merged(self.extras.get(name), said[name])
+        alone = said.get("function_call")  # the form before `tool_calls`
+        if isinstance(alone, dict) and not calls and not hollow(alone):
+            yield Piece("arguments", self.calls.add({"function": alone}, apart=apart))
 
-    def _reasoned(self, said: Mapping[str, Any]) -> Iterable[Piece]:
+    def _reasoned(self, said: Mapping[str, Any], *, apart: bool) -> Iterable[Piece]:
         """Read the reasoning field, one per delta: where a service fills two with the same text, the first counts."""
-        fields = [name for name in self.contract.carrier.read if isinstance(said.get(name), str)]
-        for name in sorted(fields, key=lambda name: not said[name]):
-            if said[name] or not self.reasoning.seen:
-                self.carrier = self.carrier if self.reasoning.filled else name
-                yield Piece("reasoning", self.reasoning.add(said[name]))
-            break
+        found: str | None = None
+        for name in self.contract.carrier.read:
+            value = said.get(name)
+            if isinstance(value, str) and (value or found is None):
+                found = name
+                if value:
+                    break
+        if found is not None and (said[found] or not self.reasoning.seen):
+            yield self._think(found, said[found])
+        for name in self.contract.carrier.opaque:
+            value = said.get(name)
+            if value:
+                self._private.add(name, value, apart=apart)
+                if not (found and said[found]) and (thought := readable(value)):
+                    yield self._think(name, thought)
 
-    def _spoke(self, content: object) -> Iterable[Piece]:
+    def _think(self, carrier: str | None, thought: str) -> Piece:
+        self.carrier = self.carrier if self.reasoning.filled else carrier
+        return Piece("reasoning", self.reasoning.add(thought))
+
+    def _spoke(self, content: object, *, apart: bool) -> Iterable[Piece]:
         """Read `content`: text, or a list of chunks of text and thinking."""
         if isinstance(content, str):
-            yield Piece("text", self.text.add(content))
-        elif isinstance(content, list):
-            for chunk in content:
-                yield from self._chunk(chunk)
+            if self._parts is not None:
+                self._parts.say(content)
+            yield from self._heard(content)
+        elif isinstance(content, list | dict):
+            self._parts = self._parts or Parts(self.text.text())
+            for chunk in content if isinstance(content, list) else [content]:
+                yield from self._chunk(chunk, self._parts, apart=apart)
         elif content is not None:
             raise ShapeError("`content` is neither text nor a list")
 
-    def _chunk(self, chunk: Any) -> Iterable[Piece]:
-        kind = chunk.get("type") if isinstance(chunk, dict) else None
-        if kind == "text":
-            yield Piece("text", self.text.add(str(chunk.get("text") or "")))
-        elif kind == "thinking":
+    def _chunk(self, chunk: Any, parts: Parts, *, apart: bool) -> Iterable[Piece]:
+        parts.add(chunk, apart=apart)
+        text, thought = heard(chunk)
+        if thought is not None:
             self.carrier = THINKING_PARTS
-            thinking = chunk.get("thinking")
-            for item in thinking if isinstance(thinking, list) else [{"text": thinking}]:
-                thought = item.get("text") if isinstance(item, dict) else item
-                yield Piece("reasoning", self.reasoning.add(str(thought or "")))
+            yield Piece("reasoning", self.reasoning.add(thought))
+        if text is not None:
+            yield from self._heard(text)
+
+    def _heard(self, text: str) -> Iterable[Piece]:
+        if self._splitter is None or self._splitter.answering:
+            yield Piece("text", self.text.add(self._gate.feed(text) if self._gate else text))
+        else:
+            self.text.seen = True
+            for shown in self._splitter.feed(text):
+                yield self._split(*shown)
+
+    def _split(self, kind: Literal["text", "reasoning"], text: str) -> Piece:
+        if kind == "text":
+            return Piece("text", self.text.add(self._gate.feed(text) if self._gate else text))
+        inline = self.contract.carrier.tags
+        if inline and self.reasoning.filled and self.carrier != INLINE_TAGS:
+            return Piece("reasoning", "")  # a field has it too; the content is kept as it came
+        return self._think(INLINE_TAGS if inline else self._field(), text)
+
+    def _field(self) -> str | None:
+        return next(iter(self.contract.carrier.read), None)
+
+    def close(self) -> list[Piece]:
+        """Settle what was held back, now that the answer is whole: to be done once, and harmless twice."""
+        pieces = [self._split(*shown) for shown in self._splitter.flush()] if self._splitter else []
+        if self._gate is not None:
+            held, markup = self._gate.flush()
+            pieces.append(Piece("text", self.text.add(held) if held else ""))
+            pieces += self._markup(markup) if markup else []
+        return [piece for piece in pieces if piece.text]
+
+    def _markup(self, markup: str) -> Iterable[Piece]:
+        """Put calls that came as text where they belong; what cannot be read stays text."""
+        try:
+            calls, behind = dsml.parse(markup)
+        except dsml.MarkupError as error:
+            self.notes.append(f"calls written as DSML could not be read: {error}")
+            calls, behind = [], markup
+        if len(self.calls):
+            calls, behind = [], markup
+        for name, arguments in calls:
+            yield Piece("arguments", self.calls.add({"function": {"name": name, "arguments": arguments}}, apart=True))
+        if calls:
+            self.notes.append(f"repaired: {len(calls)} calls came as DSML markup in the text")
+        if behind.strip():
+            yield Piece("text", self.text.add(behind))
+
+    @property
+    def leaked(self) -> bool:
+        """Whether reasoning was found between tags."""
+        splitter = self._splitter
+        return splitter is not None and bool(splitter.blocks or splitter.unopened(self.text.text()))
 
     def message(self) -> AssistantMessage:
         """Return what has come so far as a message."""
+        text = self.text.text()
+        thought = self.reasoning.text() if self.reasoning.seen else None
+        extras = self.extras | self._private.values()
+        carrier = self.carrier
+        if self._splitter is not None:
+            text, thought, carrier, kept = self._inline(self._splitter, text, thought)
+            extras[INLINE_TAGS] = kept
+        if self._parts is not None:
+            extras[THINKING_PARTS] = self._parts.kept(thought or "", text)
         return AssistantMessage(
-            text=self.text.text() or None,
-            reasoning=self.reasoning.text() if self.reasoning.seen else None,
+            text=text or None,
+            reasoning=thought,
             calls=self.calls.settled(self.contract),
-            carrier=self.carrier,
-            extras=self.extras,
+            carrier=carrier,
+            extras={name: value for name, value in extras.items() if value is not None},
             producer=self.producer,
         )
+
+    def _inline(
+        self, splitter: tags.Splitter, text: str, thought: str | None
+    ) -> tuple[str, str | None, str | None, Json]:
+        """Return text, thinking, carrier, and what it takes to rebuild the content, where it may hold tags."""
+        inline = bool(self.contract.carrier.tags)
+        unopened = None if thought else splitter.unopened(text)
+        if unopened is not None:
+            thought, text, kept = unopened
+            return text, thought, INLINE_TAGS if inline else self._field(), kept if inline else None
+        if not splitter.blocks or not inline or self._parts is not None:
+            return text, thought, self.carrier, None
+        return text, thought or "", self.carrier or INLINE_TAGS, splitter.kept(thought or "")
 
 
 def judge(answer: Assembly, broke: str = "") -> Reply:
@@ -136,17 +252,17 @@ def judge(answer: Assembly, broke: str = "") -> Reply:
 
     An answer that is whole counts, also if the connection broke behind it.
     """
-    message = answer.message()
     if answer.error is not None:
         why = f"the service reported an error in place of the answer's rest: {words(answer.error)}"
-        return Broken(why, message.text or "", message.reasoning or "", answer.usage)
+        return _broken(answer, why)
     if not (answer.finish or answer.done or answer.wrong):
-        why = broke or "the stream ended before the answer did"
-        return Broken(why, message.text or "", message.reasoning or "", answer.usage)
+        return _broken(answer, broke or "the stream ended before the answer did")
+    answer.close()
+    message = answer.message()
     fault = _fault(answer, message)
     if fault is not None:
         return Unusable(*fault, message, answer.finish, answer.usage)
-    notes = list(answer.calls.notes)
+    notes = [*answer.notes, *answer.calls.notes, *_leaks(answer, message)]
     if not answer.finish:
         notes.append("no finish reason was given")
     if broke:
@@ -154,22 +270,47 @@ def judge(answer: Assembly, broke: str = "") -> Reply:
     return Answered(message, answer.finish or "stop", answer.usage, notes=tuple(notes))
 
 
+def _broken(answer: Assembly, why: str) -> Broken:
+    message = answer.message()
+    return Broken(why, message.text or "", message.reasoning or "", answer.usage)
+
+
 _Kind = Literal["empty", "cut_off", "filtered", "malformed"]
 
 
 def _fault(answer: Assembly, message: AssistantMessage) -> tuple[_Kind, str] | None:
     """Return the first thing that makes the answer of no use, None where it is good."""
-    finish = answer.finish
+    finish, row = answer.finish, answer.contract
+    plain = finish.lower().partition(":")[0].strip()
     nothing = not message.calls and not (message.text or "").strip()
+    markup = not message.calls and dsml.found(message.text or "") is not None
     faults: tuple[tuple[bool, _Kind, str], ...] = (
         (bool(answer.wrong), "malformed", f"not an answer as documented: {answer.wrong}"),
-        (finish in _CUT, "cut_off", "the answer met the limit of output tokens"),
-        (finish in answer.contract.retried_finishes, "cut_off", f"the service stopped in the middle ({finish})"),
-        (finish in _FILTERED, "filtered", f"the service held the answer back ({finish})"),
+        (plain in _CUT, "cut_off", "the answer met the limit of output tokens"),
+        (
+            plain in _STOPPED or finish in row.retried_finishes,
+            "cut_off",
+            f"the service stopped in the middle ({finish})",
+        ),
+        (plain in _FILTERED, "filtered", f"the service held the answer back ({finish})"),
+        ("malformed_function_call" in finish.lower(), "malformed", f"the service could not read a call ({finish})"),
         (any(not call.name for call in message.calls), "malformed", "a tool call without a name"),
+        (markup, "malformed", "; ".join(["calls came as text in DSML markup instead of `tool_calls`", *answer.notes])),
         (nothing, "empty", f"neither text nor a tool call{', only reasoning' if message.reasoning else ''}"),
     )
     return next(((kind, why) for found, kind, why in faults if found), None)
+
+
+def _leaks(answer: Assembly, message: AssistantMessage) -> Iterable[str]:
+    """Report markup that came in `content` where the row does not expect it."""
+    row, text = answer.contract, message.text or ""
+    tag = tags.leaked(text)
+    if tag is not None:
+        yield f"reasoning may have leaked into the text: it holds {tag!r}, which contract row {row.id!r} does not read"
+    elif answer.leaked and not row.carrier.tags:
+        yield "repaired: reasoning came between tags in the text"
+    if message.calls and dsml.found(text) is not None:
+        yield "the text holds DSML markup besides the calls"
 
 
 def usage_of(given: object) -> Usage | None:
@@ -179,20 +320,34 @@ def usage_of(given: object) -> Usage | None:
     """
     if not isinstance(given, dict):
         return None
-    prompt, completion = _count(given, "prompt_tokens"), _count(given, "completion_tokens")
+    prompt = _count(given, "prompt_tokens", "input_tokens")
+    completion = _count(given, "completion_tokens", "output_tokens")
     if not prompt and not completion:
         return None
+    asked = given.get("prompt_tokens_details") or given.get("input_tokens_details")
+    said = given.get("completion_tokens_details") or given.get("output_tokens_details")
     return Usage(
         input_tokens=prompt,
         cached_tokens=_count(given, "prompt_cache_hit_tokens")
-        or _count(given.get("prompt_tokens_details"), "cached_tokens")
-        or _count(given, "cached_tokens"),
+        or _count(asked, "cached_tokens")
+        or _count(given, "cached_tokens", "num_cached_tokens"),
         output_tokens=max(completion, _count(given, "total_tokens") - prompt),
-        reasoning_tokens=_count(given.get("completion_tokens_details"), "reasoning_tokens"),
+        reasoning_tokens=_count(said, "reasoning_tokens") or _count(given, "reasoning_tokens"),
         cost=None,
     )
 
 
-def _count(given: object, name: str) -> int:
-    value = given.get(name) if isinstance(given, dict) else None
-    return value if isinstance(value, int) and value > 0 else 0
+def _count(given: object, *names: str) -> int:
+    """Return the first figure that is there and above zero."""
+    values = [given.get(name) for name in names] if isinstance(given, dict) else []
+    return next((value for value in values if isinstance(value, int) and value > 0), 0)
+
+
+def _objects(value: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    return (member for member in value.values() if isinstance(member, dict))
+
+
+def _bare(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return a value that is an error without its wrapping."""
+    told = any(isinstance(value.get(name), str) for name in ("message", "detail"))
+    return value if told else None

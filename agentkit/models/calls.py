@@ -8,10 +8,9 @@ from typing import Any
 
 from agentkit.core.contract import Contract
 from agentkit.core.messages import Json, ToolCall
+from agentkit.models.private import hollow, overlaid
 from agentkit.models.sse import decode
 from agentkit.models.text import Track
-
-_NOT_EXTRA = frozenset({"id", "index", "type", "function"})
 
 
 class ShapeError(Exception):
@@ -26,6 +25,7 @@ class _Open:
     id: str = ""
     name: str = ""
     arguments: Track = field(default_factory=Track)
+    size: int = 0  # characters of arguments
     extras: dict[str, Json] = field(default_factory=dict)
 
     def complete(self) -> bool:
@@ -37,10 +37,11 @@ class _Open:
 
 
 class Calls:
-    """The calls of one answer, in the order asked."""
+    """The calls of one answer, in the order asked. `beside` names the private fields that are kept with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: tuple[str, ...] = ()) -> None:
         self.notes: list[str] = []
+        self._beside = beside
         self._calls: list[_Open] = []
 
     def __len__(self) -> int:
@@ -54,20 +55,23 @@ class Calls:
         Raises:
             ShapeError: the entry's shape is not known.
         """
-        function = part.get("function") or {}
+        function = part.get("function") or part  # some leave the wrapping out
         if not isinstance(function, dict):
             raise ShapeError("a tool call's `function` is not an object")
-        call_id, name = str(part.get("id") or ""), str(function.get("name") or "")
+        index, call_id, name = _number(part.get("index")), _word(part.get("id")), _word(function.get("name"))
         fragment = self._arguments(function.get("arguments"))
-        call = None if apart else self._known(part.get("index"), call_id, name, fragment)
+        call = None if apart else self._known(index, call_id, name, fragment)
         if call is None:
-            call = _Open(part.get("index"))
+            call = _Open(index)
             self._calls.append(call)
         call.id = call.id or call_id
         call.name = call.name or name
-        call.extras |= {key: value for key, value in part.items() if key not in _NOT_EXTRA and not _hollow(value)}
+        for key in self._beside:
+            if not hollow(part.get(key)):
+                call.extras[key] = overlaid(call.extras.get(key), part[key])
         if self._repeated(call, fragment):
             return ""
+        call.size += len(fragment)
         return call.arguments.add(fragment)
 
     def settled(self, contract: Contract) -> tuple[ToolCall, ...]:
@@ -82,7 +86,8 @@ class Calls:
                 continue
             derived = _derived(contract, index, taken)
             taken.add(derived)
-            self.notes.append(f"call {index}: id {call.id!r} replaced by {derived!r}")
+            note = f"call {index}: id {call.id!r} replaced by {derived!r}"
+            self.notes += [] if note in self.notes else [note]
             settled.append(ToolCall(derived, call.name, arguments, call.id, call.extras))
         return tuple(settled)
 
@@ -98,9 +103,7 @@ class Calls:
         An index names a call until another id comes with a name (parallel calls all under index 0), or a name comes
         after whole arguments (the same, without ids). Without index the id names it; without both, a name begins one.
         """
-        same = [call for call in self._calls if (call.index == index if index is not None else call.id == call_id)]
-        if index is None and not call_id:
-            same = [] if name else self._calls
+        same = self._same(index, call_id, name)
         if not same:
             return None
         last = same[-1]
@@ -110,9 +113,21 @@ class Calls:
             return last if call_id == last.id else next((call for call in same if call.id == call_id), None)
         return None if last.complete() and fragment != last.arguments.text() else last
 
+    def _same(self, index: object, call_id: str, name: str) -> list[_Open]:
+        """Return the calls a fragment may belong to."""
+        if index is not None:
+            return [call for call in self._calls if call.index == index]
+        if not call_id:
+            return [] if name else self._calls
+        same = [call for call in self._calls if call.id == call_id]
+        late = [] if same or name else self._calls[-1:]  # an id that comes behind its call's name
+        return same or [call for call in late if not call.id]
+
     def _repeated(self, call: _Open, fragment: str) -> bool:
         """Tell whether whole arguments were sent a second time."""
-        if not fragment.lstrip().startswith("{") or fragment != call.arguments.text() or not call.complete():
+        if len(fragment) != call.size or not fragment.lstrip().startswith("{"):
+            return False
+        if fragment != call.arguments.text() or not call.complete():
             return False
         self.notes.append(f"arguments of {call.name!r} were sent twice")
         return True
@@ -130,6 +145,10 @@ def _derived(contract: Contract, index: int, taken: set[str]) -> str:
     return next((shape for shape in free if legal(contract, shape)), free[0])
 
 
-def _hollow(value: object) -> bool:
-    """Tell whether a private field says nothing: some services send every field they know, empty."""
-    return all(_hollow(item) for item in value.values()) if isinstance(value, dict) else value in (None, "", [])
+def _word(given: object) -> str:
+    """Return an id or a name as text: some services number their calls."""
+    return "" if given is None else str(given)
+
+
+def _number(index: object) -> object:
+    return int(index) if isinstance(index, str) and index.isascii() and index.isdigit() else index

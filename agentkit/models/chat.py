@@ -1,7 +1,7 @@
 """Messages as Chat Completions takes them, pure: ours in, JSON objects out."""
 
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from agentkit.core.contract import INLINE_TAGS, THINKING_PARTS, Contract
 from agentkit.core.messages import (
@@ -19,7 +19,10 @@ from agentkit.core.messages import (
 from agentkit.core.request import Instructions, Sending
 from agentkit.core.spec import ToolSpec
 from agentkit.errors import ProtocolError
+from agentkit.models import parts, tags
 
+_OURS: Final = frozenset({INLINE_TAGS, THINKING_PARTS})  # extras that are no fields: the content is rebuilt from them
+_FIXED: Final = frozenset({"role", "content", "tool_calls"})  # what no private field replaces
 MESSAGES = "messages"  # the body's field that holds them
 ROUTE = "/chat/completions"
 
@@ -57,22 +60,31 @@ def _answer(message: AssistantMessage, sending: Sending, contract: Contract) -> 
         wire["content"] = message.text
     elif contract.empty_content != "omit":
         wire["content"] = "" if contract.empty_content == "empty" else None
-    if sending.reasoning is not None and sending.carrier is not None:
-        wire.update(_thought(sending.reasoning, sending.carrier, message.text, contract))
+    wire.update(_as_it_came(message, sending) or _thought(message, sending, contract))
     if message.calls:
         beside = sending.beside or ({},) * len(message.calls)
         wire["tool_calls"] = [_call(*pair) for pair in zip(message.calls, beside, strict=True)]
-    return wire | {name: value for name, value in sending.extras.items() if name not in wire and name != INLINE_TAGS}
+    return wire | {name: value for name, value in sending.extras.items() if name not in _OURS and name not in _FIXED}
 
 
-def _thought(reasoning: str, carrier: str, text: str | None, contract: Contract) -> dict[str, Any]:
+def _as_it_came(message: AssistantMessage, sending: Sending) -> dict[str, Any]:
+    """Return the content of this service's own answer to the letter, where more than its texts is needed for that."""
+    texts = message.reasoning or "", message.text or ""
+    content = tags.rebuilt(sending.extras.get(INLINE_TAGS), *texts)
+    chunks = parts.rebuilt(sending.extras.get(THINKING_PARTS), *texts)
+    if content is None and chunks is None:
+        return {}
+    return {"content": content if chunks is None else chunks}
+
+
+def _thought(message: AssistantMessage, sending: Sending, contract: Contract) -> dict[str, Any]:
+    reasoning, carrier, text = sending.reasoning, sending.carrier, message.text or ""
+    if reasoning is None or carrier is None:
+        return {}
     if carrier == INLINE_TAGS:
-        before, after = contract.carrier.tags[0]
-        return {"content": f"{before}{reasoning}{after}{text or ''}"}
-    if carrier != THINKING_PARTS:
-        return {carrier: reasoning}
-    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": reasoning}]}
-    return {"content": [thinking, {"type": "text", "text": text}] if text else [thinking]}
+        before, after = (contract.carrier.tags or tags.KNOWN)[0]
+        return {"content": f"{before}{reasoning}{after}{text}"}
+    return {"content": parts.usual(reasoning, text)} if carrier == THINKING_PARTS else {carrier: reasoning}
 
 
 def _call(call: ToolCall, beside: Mapping[str, Json]) -> dict[str, Any]:

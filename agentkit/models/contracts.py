@@ -1,34 +1,46 @@
 """The contract table: which row rules for a host and a model on a day. It reads `contracts.toml` once, and no clock."""
 
-import tomllib
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from agentkit.core.contract import Contract
 from agentkit.errors import ConfigurationError
+from agentkit.models.rows import File, read
+
+_WITH_PORT: Final = re.compile(r"[^:]*:(\d+|\*)")  # `*:11434`, and not `::1`
 
 
-@cache
 def rows() -> tuple[Contract, ...]:
-    """Return every row of the table, in its order."""
-    text = Path(__file__).with_name("contracts.toml").read_text("utf-8")
-    return tuple(Contract.model_validate(row) for row in tomllib.loads(text)["row"])
+    """Return every row of the shipped table, in its order."""
+    return _shipped().rows
 
 
-def ruling(host: str, model: str, today: date, table: Sequence[Contract] | None = None) -> Contract:
-    """Return the row that rules for `model` at `host`.
+def of_file(path: Path) -> tuple[Contract, ...]:
+    """Return the rows of a user's file; a row may be `like` a shipped one.
+
+    Raises:
+        ConfigurationError: the file cannot be read or a row is wrong: one line per problem.
+    """
+    return read(path, _shipped().tables).rows
+
+
+def ruling(host: str, model: str, today: date, *tables: Sequence[Contract], port: int | None = None) -> Contract:
+    """Return the row that rules for `model` at `host`: of the first table that has one (the shipped one by default).
 
     Raises:
         ConfigurationError: no row matches (the shipped table has one that always does).
     """
-    return _best(
-        (row for row in table or rows() if _fits(host, row.match.host) and _fits(model, row.match.model)),
-        today,
-        f"no contract row matches model {model!r} at {host!r}; name one: {_ids(table or rows())}",
-    )
+    tables = tables or (rows(),)
+    for table in tables:
+        matching = (row for row in table if _at(host, port, row.match.host) and _fits(model, row.match.model))
+        if found := _best(matching, today):
+            return found
+    raise ConfigurationError(f"no contract row matches model {model!r} at {host!r}; name one: {_ids(*tables)}")
 
 
 def named(contract_id: str, today: date, table: Sequence[Contract] | None = None) -> Contract:
@@ -37,39 +49,59 @@ def named(contract_id: str, today: date, table: Sequence[Contract] | None = None
     Raises:
         ConfigurationError: there is none; the text lists the known ids.
     """
-    return _best(
-        (row for row in table or rows() if row.id == contract_id),
-        today,
-        f"no contract row {contract_id!r} is in force; there are: {_ids(table or rows())}",
-    )
+    table = rows() if table is None else table
+    if found := _best((row for row in table if row.id == contract_id), today):
+        return found
+    raise ConfigurationError(f"no contract row {contract_id!r} is in force; there are: {_ids(table)}")
 
 
-def at_home(model: str, today: date, table: Sequence[Contract] | None = None) -> Contract:
-    """Return the row that knows where `model` lives (it has a `base_url`).
+def at_home(model: str, today: date, own: Sequence[Contract] = (), table: Sequence[Contract] | None = None) -> Contract:
+    """Return the row that knows where `model` lives (it has a `base_url`): of the user's own, else of the table.
+
+    In the table a row has to list the name: one that takes any name there, or that is a gateway, is no home. In a file
+    of their own users say what they mean.
 
     Raises:
         ConfigurationError: no row does; the text lists the known names and shows how to name an address.
     """
-    homes = [row for row in table or rows() if row.base_url is not None]
-    known = ", ".join(pattern for row in homes for pattern in row.match.model)
-    return _best(
-        (row for row in homes if _fits(model, row.match.model)),
-        today,
-        f"unknown model {model!r}: without an address agentkit knows {known}. "
-        f'For any other OpenAI-compatible server say where it is: Model("{model}", base_url="https://…/v1")',
-    )
+    mine = (row for row in own if row.base_url is not None and _fits(model, row.match.model))
+    homes = [(row, _listed(row)) for row in (rows() if table is None else table) if row.base_url and not row.gateway]
+    found = _best(mine, today) or _best((row for row, names in homes if _fits(model, names)), today)
+    if found is None:
+        known = ", ".join(dict.fromkeys(pattern for _, names in homes for pattern in names))
+        raise ConfigurationError(
+            f"unknown model {model!r}: without an address agentkit knows {known}. "
+            f'For any other OpenAI-compatible server say where it is: Model("{model}", base_url="https://…/v1")'
+        )
+    return found
 
 
-def _best(matching: Iterable[Contract], today: date, otherwise: str) -> Contract:
+@cache
+def _shipped() -> File:
+    return read(Path(__file__).with_name("contracts.toml"))
+
+
+def _best(matching: Iterable[Contract], today: date) -> Contract | None:
     in_force = [row for row in matching if row.effective_from <= today.isoformat()]
-    if not in_force:
-        raise ConfigurationError(otherwise)
-    return max(in_force, key=lambda row: ("*" not in row.match.host, "*" not in row.match.model, row.effective_from))
+    return max(in_force, key=_rank, default=None)
+
+
+def _rank(row: Contract) -> tuple[bool, bool, str]:
+    return "*" not in row.match.host, "*" not in row.match.model, row.effective_from
+
+
+def _listed(row: Contract) -> tuple[str, ...]:
+    return tuple(pattern for pattern in row.match.model if pattern != "*")
+
+
+def _at(host: str, port: int | None, patterns: tuple[str, ...]) -> bool:
+    with_port = f"{host}:{port or ''}"
+    return any(_fits(with_port if _WITH_PORT.fullmatch(pattern) else host, (pattern,)) for pattern in patterns)
 
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
-def _ids(table: Sequence[Contract]) -> str:
-    return ", ".join(dict.fromkeys(row.id for row in table))
+def _ids(*tables: Sequence[Contract]) -> str:
+    return ", ".join(dict.fromkeys(row.id for table in tables for row in table))

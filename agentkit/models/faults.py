@@ -1,11 +1,13 @@
 """What a service's refusal means, pure: status and body in, a typed error out that says what to do.
 
-Nothing secret enters an error's text: the key and secret headers are struck out, also from the service's own words.
+The contract row's own texts decide first (`error_match`), then code words that say more than a status does, then the
+status, then the other words. Nothing secret enters an error's text: the key and secret headers are struck out, also
+from the service's own words.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -13,9 +15,11 @@ from typing import Any, Final
 
 from agentkit.core.contract import Contract
 from agentkit.errors import (
+    AnswerMalformed,
     AuthenticationFailed,
     BadRequest,
     BalanceExhausted,
+    ContentFiltered,
     ContextTooLong,
     ContractViolation,
     ModelError,
@@ -23,7 +27,12 @@ from agentkit.errors import (
     RateLimited,
     Unreachable,
 )
-from agentkit.models.sse import decode
+from agentkit.models import blame, refusal
+from agentkit.models.refusal import Refusal, words
+
+__all__ = ["Asked", "patience", "refused", "reported", "unreachable", "words"]
+
+_Kind = tuple[type[ModelError], str]  # the error, and what to do
 
 _LONGEST: Final = 4000  # characters of a service's words that are kept
 _SHORTEST: Final = 6  # characters of a secret; what is shorter ("none", "EMPTY") is a word, and words stay readable
@@ -31,19 +40,53 @@ _TOO_LONG: Final = re.compile(
     r"context[ _-]?(length|window|size)|context_length_exceeded|maximum context|prompt is too long|too many tokens",
     re.IGNORECASE,
 )
-_INDEX: Final = re.compile(r"(?:message index |at index |messages?\[|messages\.)(\d+)")
-_TROUBLE: Final = "The service is in trouble, and trying again did not help so far"
-_LONG: Final = "The conversation no longer fits the model's context"
-_BY_STATUS: Final[dict[int, tuple[type[ModelError], str]]] = {
-    HTTPStatus.UNAUTHORIZED: (AuthenticationFailed, "Check the key: Model(api_key=…), or {key}"),
-    HTTPStatus.FORBIDDEN: (AuthenticationFailed, "The key is known and not allowed to do this: check {key}"),
-    HTTPStatus.PAYMENT_REQUIRED: (BalanceExhausted, "The account has no balance left; repeating does not help"),
-    HTTPStatus.NOT_FOUND: (BadRequest, "Check the model's name, and base_url (it usually ends in /v1)"),
-    HTTPStatus.REQUEST_TIMEOUT: (Overloaded, _TROUBLE),
-    HTTPStatus.CONFLICT: (Overloaded, _TROUBLE),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (ContextTooLong, _LONG),
-    HTTPStatus.TOO_MANY_REQUESTS: (RateLimited, "Too many requests, and waiting did not help so far"),
+
+_LONG: Final = (ContextTooLong, "The conversation no longer fits the model's context")
+_BUSY: Final = (Overloaded, "The service is in trouble, and trying again did not help so far")
+_MANY: Final = (RateLimited, "Too many requests, and waiting did not help so far")
+_POOR: Final = (BalanceExhausted, "The account has no balance left; repeating does not help")
+_KEY: Final = (AuthenticationFailed, "Check the key: Model(api_key=…), or {key}")
+_BARRED: Final = (AuthenticationFailed, "The key is known and not allowed to do this: check {key}")
+_ODD: Final = (AnswerMalformed, "The service could not read what its model wrote; asking again may help")
+_FILTER: Final = (ContentFiltered, "A filter refused what was asked; repeating does not help, other words may")
+_LOST: Final = (ContractViolation, "")
+_NAME: Final = (BadRequest, "Check the model's name, and base_url (it usually ends in /v1)")
+_BAD: Final = (BadRequest, "Repeating the request does not help")
+
+_BY_ROW: Final[Mapping[str, _Kind]] = {  # by the field of `ErrorMatch`
+    "reasoning": _LOST,
+    "malformed": _ODD,
+    "context": _LONG,
+    "filtered": _FILTER,
+    "balance": _POOR,
+    "authentication": _KEY,
+    "overloaded": _BUSY,
 }
+_BY_STATUS: Final[Mapping[int, _Kind]] = {
+    HTTPStatus.UNAUTHORIZED: _KEY,
+    HTTPStatus.FORBIDDEN: _BARRED,
+    HTTPStatus.PAYMENT_REQUIRED: _POOR,
+    HTTPStatus.NOT_FOUND: _NAME,
+    HTTPStatus.REQUEST_TIMEOUT: _BUSY,
+    HTTPStatus.CONFLICT: _BUSY,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _LONG,
+    HTTPStatus.TOO_MANY_REQUESTS: _MANY,
+}
+
+# Code words as services write them in `code`, `type` and `status`. The first say more than any status does: an empty
+# account is reported as 429, a bad key as 400. The others count where the status says no more than "bad request".
+_PLAIN: Final[tuple[tuple[re.Pattern[str], _Kind], ...]] = (
+    (re.compile(r"failed_generation|tool_use_failed|json_validate_failed|output_parse_failed"), _ODD),
+    (re.compile(r"context_(length|window)|prompt_too_long|string_above_max_length"), _LONG),
+    (re.compile(r"content_(filter|policy|moderation)|data_inspection|flagged_input|moderation_blocked"), _FILTER),
+    (re.compile(r"insufficient_(quota|balance|credit|fund)|exceeded_current_quota|billing|arrearage"), _POOR),
+    (re.compile(r"(invalid|incorrect)_(api_)?key|api_key_invalid|(invalid_)?authentication|unauthenticated"), _KEY),
+)
+_VAGUE: Final[tuple[tuple[re.Pattern[str], _Kind], ...]] = (
+    (re.compile(r"rate_?limit|too_many_requests|throttl|resource_exhausted"), _MANY),
+    (re.compile(r"overload|server_error|internal_error|^internal$|unavailable|server_busy|^api_error|timeout"), _BUSY),
+    (re.compile(r"unauthorized|permission_(denied|error)"), _BARRED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +108,29 @@ class Asked:
 
 
 def refused(asked: Asked, status: int, content: bytes, location: str = "") -> ModelError:
-    """Return the error that an HTTP answer other than 2xx stands for."""
-    whole = content.decode("utf-8", "replace")
-    said = asked.clean(words(_json_or(content, whole)))
-    told = f": {said.rstrip('.')}" if said else ""
-    index = _index(said)
-    kind, advice = _kind(asked, status, said, whole)
-    if kind is ContractViolation:
-        return _violation(asked, status, said, index)
+    """Return the error that an HTTP answer other than 2xx stands for.
+
+    `AnswerMalformed` is no fault yet: the model answered, and the service could not read it.
+    """
+    read = _cleaned(asked, refusal.of_body(content))
+    told = f": {read.said.rstrip('.')}" if read.said else ""
+    kind, advice = _kind(asked, read.upstream or status, read)
+    if read.is_page:
+        advice = f"{advice}. This is a web page, so perhaps not the service answered but a proxy: check base_url"
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
         told, advice = "", f"It redirects to {asked.clean(location)!r}; redirects are refused: set base_url to it"
-    where = f" (message {index})" if index is not None else ""
-    text = f"{asked.url} answered {status} for model {asked.model!r}{where}{told}. {advice}."
-    return kind(text, status=status, provider_text=said, message_index=index)
+    return _error(asked, read, kind, f"answered {status} for model {asked.model!r}{{where}}{told}. {advice}.", status)
+
+
+def reported(asked: Asked, error: Any) -> ModelError | None:
+    """Return the error for an error object that came inside a 200 before any answer; None where it says too little."""
+    read = _cleaned(asked, refusal.of_value(error))
+    if read.status is None and _by_row(asked, read) is None and _by_name(read, _PLAIN + _VAGUE) is None:
+        return None
+    kind, advice = _kind(asked, read.status, read)
+    number = "an error" if read.status is None else f"error {read.status}"
+    text = f"reported {number} for model {asked.model!r}{{where}}: {read.said}. {advice}."
+    return _error(asked, read, kind, text, read.status)
 
 
 def unreachable(asked: Asked, cause: BaseException | None) -> Unreachable:
@@ -87,38 +140,6 @@ def unreachable(asked: Asked, cause: BaseException | None) -> Unreachable:
         f"no answer from {asked.url} ({reason}). Check that the server runs there, that base_url is right "
         "(it usually ends in /v1), and that this machine's network or proxy lets it through."
     )
-
-
-def reported(asked: Asked, error: Any) -> ModelError | None:
-    """Return the error for an error object that came inside a 200 before any answer; None where it names no status."""
-    code = error.get("code") or error.get("status_code") if isinstance(error, dict) else None
-    if not isinstance(code, int) or not HTTPStatus.BAD_REQUEST <= code < 600:  # noqa: PLR2004 - the end of 5xx
-        return None
-    said = asked.clean(words(error))
-    kind, advice = _kind(asked, code, said, said)
-    return kind(
-        f"{asked.url} reported error {code} for model {asked.model!r}: {said}. {advice}.",
-        status=code,
-        provider_text=said,
-    )
-
-
-def words(error: Any) -> str:
-    """Return a service's own words from whatever shape its error has; a gateway's wrapped words behind its own."""
-    if isinstance(error, list):
-        return "; ".join(words(item) for item in error)
-    if not isinstance(error, dict):
-        return "" if error is None else str(error)
-    inner = error.get("error")
-    if inner:
-        return words(inner)
-    said = next((words(error[key]) for key in ("message", "detail", "msg", "title") if error.get(key)), "")
-    wrapped = error.get("metadata")
-    raw = wrapped.get("raw") if isinstance(wrapped, dict) else None
-    if raw is not None:
-        inside = words(_json_or(raw.encode("utf-8", "replace"), raw) if isinstance(raw, str) else raw)
-        said = f"{said}: {inside}" if said else inside
-    return said or str(error)
 
 
 def patience(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -139,57 +160,54 @@ def _number(text: str | None) -> float | None:
     return float(text) if text is not None and re.fullmatch(r"\d+(\.\d+)?", text.strip()) else None
 
 
-def _kind(asked: Asked, status: int, said: str, whole: str) -> tuple[type[ModelError], str]:
-    """Choose the error and the advice. The words of lost reasoning are the row's; the rest is HTTP."""
-    if any(text in whole or text in said for text in asked.contract.error_match.reasoning):
-        return ContractViolation, ""
-    if status == HTTPStatus.TOO_MANY_REQUESTS and "insufficient_quota" in whole:
-        status = HTTPStatus.PAYMENT_REQUIRED
-    if status in _BY_STATUS:
-        kind, advice = _BY_STATUS[status]
-        return kind, advice.format(key=asked.contract.api_key_env or "the api_key")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Overloaded, _TROUBLE
-    return (ContextTooLong, _LONG) if _TOO_LONG.search(said) else (BadRequest, "Repeating the request does not help")
+def _cleaned(asked: Asked, read: Refusal) -> Refusal:
+    generated = None if read.generated is None else asked.clean(read.generated)
+    return replace(read, said=asked.clean(read.said), generated=generated)
 
 
-def _violation(asked: Asked, status: int, said: str, index: int | None) -> ContractViolation:
+def _kind(asked: Asked, status: int | None, read: Refusal) -> _Kind:
+    """Choose the error and the advice."""
+    found = _by_row(asked, read) or _by_name(read, _PLAIN)
+    found = found or _BY_STATUS.get(status or 0)
+    if found is None and status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        found = _BUSY
+    found = found or _by_name(read, _VAGUE) or (_LONG if _TOO_LONG.search(read.said) else _BAD)
+    kind, advice = found
+    return kind, advice.replace("{key}", asked.contract.api_key_env or "the api_key")
+
+
+def _by_row(asked: Asked, read: Refusal) -> _Kind | None:
+    for name, texts in asked.contract.error_match:
+        if any(text in read.whole or text in read.said for text in texts):
+            return _BY_ROW[name]
+    return None
+
+
+def _by_name(read: Refusal, table: tuple[tuple[re.Pattern[str], _Kind], ...]) -> _Kind | None:
+    return next((kind for name in read.names for pattern, kind in table if pattern.search(name)), None)
+
+
+def _error(asked: Asked, read: Refusal, kind: type[ModelError], text: str, status: int | None) -> ModelError:
+    """Make the error; `{where}` in the text becomes the message it is about."""
+    if kind is ContractViolation:
+        return _violation(asked, status, read.said)
+    index = blame.index_in(read.said)
+    where = f" (message {index})" if index is not None else ""
+    text = f"{asked.url} {text.replace('{where}', where, 1)}"
+    error = kind(text, status=status, provider_text=read.said, message_index=index)
+    if isinstance(error, AnswerMalformed):
+        error.generated = read.generated or ""
+    return error
+
+
+def _violation(asked: Asked, status: int | None, said: str) -> ContractViolation:
     """Name the message the service means: it does not always do so itself (CONTRACTS.md, 2.7)."""
     row = asked.contract
-    names = row.carrier.read if row.carrier.write == "same" else (row.carrier.write,)
-    if index is None:
-        index = _first_without(asked.messages, row, names)
-    which = f"message {index}" if index is not None else "no answer in the request"
     return ContractViolation(
         f"{asked.url} says that reasoning was lost ({status}): {said!r}. In the request for model {asked.model!r} "
-        f"{which} lacks `{names[0]}`, which contract row {row.id!r} asks for on every answer it covers.",
+        f"{blame.who_lacks(asked.messages, row, said)}, which contract row {row.id!r} asks for on every answer it "
+        "covers.",
         status=status,
         provider_text=said,
-        message_index=index,
+        message_index=blame.index_of(asked.messages, row, said),
     )
-
-
-def _first_without(messages: Sequence[bytes], row: Contract, names: Sequence[str]) -> int | None:
-    """Find the first answer that lacks what the row asks for; where it asks inside a turn only, in the last turn."""
-    found = None
-    for index, fragment in enumerate(messages):
-        message = decode(fragment)
-        if message["role"] == "user" and row.retention == "turn":
-            found = None
-        asked = row.applies_to == "all_assistant" or message.get("tool_calls")
-        lacks = message["role"] == "assistant" and all(message.get(name) is None for name in names)
-        if found is None and asked and lacks:
-            found = index
-    return found
-
-
-def _index(said: str) -> int | None:
-    found = _INDEX.search(said)
-    return int(found.group(1)) if found else None
-
-
-def _json_or(content: bytes, otherwise: str) -> Any:
-    try:
-        return decode(content)
-    except ValueError:
-        return otherwise

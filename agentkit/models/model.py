@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import MappingProxyType
 
 from agentkit import models
@@ -12,8 +13,8 @@ from agentkit.core.events import Prices
 from agentkit.core.request import Sending
 from agentkit.core.spec import Binding
 from agentkit.errors import ConfigurationError
-from agentkit.models import contracts, wire
-from agentkit.models.address import checked, encrypted, host_of, loopback, telling
+from agentkit.models import contracts, rows, wire
+from agentkit.models.address import checked, encrypted, host_of, loopback, port_of, telling
 from agentkit.models.base import Body, Broken, Reply, Show
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -28,13 +29,14 @@ class Model:
             contract table knows it (`Model("deepseek-flash")`).
         api_key: sent as bearer token. Left out, the one environment variable that the contract row names is read, at
             the first call, and only if `base_url` is the row's own host. A server that needs none gets none.
-        contract: "auto" (by host and model), the id of a row, or a row of your own.
+        contract: "auto" (by host and model), the id of a row, a row of your own (`agentkit.Contract`), or the path of
+            a TOML file with rows of your own: "auto" looks there first.
         headers: sent with each request, as they are.
         timeout: how long the service may stay silent, in seconds.
 
     Raises:
-        ConfigurationError: an unknown name without `base_url`, an unknown row, a `base_url` that cannot work, a key
-            over plain http to another machine.
+        ConfigurationError: an unknown name without `base_url`, an unknown or wrong row, a file of rows that cannot be
+            read, a `base_url` that cannot work, a key over plain http to another machine.
     """
 
     name: str
@@ -45,7 +47,7 @@ class Model:
         *,
         base_url: str | None = None,
         api_key: str | None = None,
-        contract: str | Contract = "auto",
+        contract: str | Path | Contract = "auto",
         headers: Mapping[str, str] = _NOTHING,
         timeout: float = 600,
     ) -> None:
@@ -54,8 +56,9 @@ class Model:
         if timeout <= 0:
             raise ConfigurationError(f"timeout is in seconds and has to be above 0, not {timeout}")
         self.name = name
-        self.base_url = checked(base_url or _home(name, contract))
-        self._contract = contract
+        self._rows = contracts.of_file(contract) if isinstance(contract, Path) else ()
+        self._contract = rows.checked(contract) if isinstance(contract, Contract) else contract
+        self.base_url = checked(base_url or self._home())
         self._api_key = api_key
         self._headers = dict(headers)
         self._timeout = timeout
@@ -74,9 +77,10 @@ class Model:
         """Return the contract row that rules today. Raises: ConfigurationError: the row named is not in force."""
         if isinstance(self._contract, Contract):
             return self._contract
-        if self._contract != "auto":
+        if isinstance(self._contract, str) and self._contract != "auto":
             return contracts.named(self._contract, _today())
-        return contracts.ruling(host_of(self.base_url), self.name, _today())
+        tables = (self._rows, contracts.rows())
+        return contracts.ruling(self.host, self.name, _today(), *tables, port=port_of(self.base_url))
 
     def prices(self) -> Prices | None:
         """Return today's prices at the dearest hour, None where none is known."""
@@ -98,9 +102,25 @@ class Model:
             ConfigurationError: the key is missing; the text names the environment variable.
             ModelError: the service refused or could not be reached.
         """
-        to = models.openai.Recipient(self.name, self.base_url, self._with_key(), self._timeout)
-        reply = await models.openai.ask(to, body, contract, show)
+        reply = await models.openai.ask(self.recipient(), body, contract, show)
         return self._with_cost(reply, contract)
+
+    def recipient(self) -> "models.openai.Recipient":
+        """Return where requests go and what goes along, the key included. Raises: ConfigurationError: it is missing."""
+        return models.openai.Recipient(self.name, self.base_url, self._with_key(), self._timeout)
+
+    def _home(self) -> str:
+        """Return the address the table knows."""
+        if isinstance(self._contract, Path) or self._contract == "auto":
+            row = contracts.at_home(self.name, _today(), self._rows)
+        else:
+            row = self.resolve()
+        if row.base_url is None:
+            raise ConfigurationError(
+                f"contract row {row.id!r} names no address; "
+                f'say where the server is: Model("{self.name}", base_url="https://…/v1")'
+            )
+        return row.base_url
 
     def _with_key(self) -> Mapping[str, str]:
         if any(name.lower() == "authorization" for name in self._headers):
@@ -148,19 +168,6 @@ def model_for(model: Model | str) -> Model:
 def contract_for(model: Model | str) -> Contract:
     """Return the contract row that rules today for a model or a name. Raises: ConfigurationError."""
     return model_for(model).resolve()
-
-
-def _home(name: str, contract: str | Contract) -> str:
-    """Return the address the table knows."""
-    if isinstance(contract, str) and contract == "auto":
-        row = contracts.at_home(name, _today())
-    else:
-        row = contract if isinstance(contract, Contract) else contracts.named(contract, _today())
-    if row.base_url is None:
-        raise ConfigurationError(
-            f'contract row {row.id!r} names no address; say where the server is: Model("{name}", base_url="https://…/v1")'
-        )
-    return row.base_url
 
 
 def _check_secrets(base_url: str, secrets: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ answers are decoded in `reading`.
 import math
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -20,14 +20,14 @@ from anyio.lowlevel import RunVar
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from agentkit.core.contract import Contract
-from agentkit.core.messages import Producer
-from agentkit.errors import ModelError, Overloaded, RateLimited
+from agentkit.core.messages import AssistantMessage, Producer
+from agentkit.errors import AnswerMalformed, ModelError, Overloaded, RateLimited
 from agentkit.models import faults, wire
 from agentkit.models.address import host_of, loopback, telling
-from agentkit.models.base import Body, Reply, Show
+from agentkit.models.base import Body, Reply, Show, Unusable
 from agentkit.models.faults import Asked
 from agentkit.models.reading import Reading
-from agentkit.models.retry import NotYet, patiently
+from agentkit.models.retry import Gate, NotYet, Turn, patiently
 
 if TYPE_CHECKING:
     import httpx2 as http
@@ -39,6 +39,9 @@ CONCURRENT: Final = 64  # requests at once per endpoint and event loop, over all
 CONNECT: Final = 15.0  # seconds to make a connection
 REST: Final = 3.0  # seconds that usage and end mark may take once the answer itself is complete
 
+_UNSENT: Final = dict.fromkeys(  # headers the SDK would add by itself
+    ("Authorization", "x-stainless-retry-count", "x-stainless-read-timeout"), openai.Omit()
+)
 _FAILURES: Final = (http.HTTPError, http.StreamError, ssl.SSLError, anyio.EndOfStream, anyio.BrokenResourceError)
 
 
@@ -48,7 +51,7 @@ class Recipient:
 
     model: str
     base_url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     timeout: float
 
 
@@ -64,6 +67,11 @@ class _Bare(openai.AsyncOpenAI):
 class _Connection:
     client: openai.AsyncOpenAI
     limiter: anyio.CapacityLimiter
+    gates: dict[object, Gate] = field(default_factory=dict)
+
+    def gate(self, to: Recipient) -> Gate:
+        """Return the back-off of a model and a key: services count by these, and another key may have room."""
+        return self.gates.setdefault((to.model, frozenset(to.headers.items())), Gate())
 
 
 _open: RunVar[dict[str, tuple[_Connection, AsyncGenerator[_Connection, None]]]] = RunVar("agentkit endpoints")
@@ -72,21 +80,64 @@ _open: RunVar[dict[str, tuple[_Connection, AsyncGenerator[_Connection, None]]]] 
 async def ask(to: Recipient, body: Body, contract: Contract, show: Show | None) -> Reply:
     """Send one request and read its answer; with `show`, streamed, the pieces of one network read in one call.
 
+    An answer that the service itself could not read is one that is of no use, not a refusal.
+
     Raises:
         ModelError: the service refused, or could not be reached as often as we were ready to try.
     """
     secrets = [value.rpartition(" ")[2] for name, value in to.headers.items() if telling(name)]
     asked = Asked(to.model, to.base_url, contract, body.messages, tuple(secrets))
-    data = wire.whole(body, contract, stream=show is not None)
-    return await patiently(lambda: _once(to, asked, data, show))
-
-
-async def _once(to: Recipient, asked: Asked, data: bytes, show: Show | None) -> Reply:
+    data = wire.whole(body, contract, stream=show is not None or contract.always_stream)
     connection = await _connection(to.base_url)
+    turn = Turn(connection.gate(to))
+    try:
+        return await patiently(lambda: _once(connection, to, asked, data, show, turn), turn=turn)
+    except AnswerMalformed as error:
+        message = AssistantMessage(text=error.generated or None, producer=_producer(to, contract))
+        return Unusable("malformed", str(error), message, "", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An HTTP answer as it came, whatever its status. Names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+async def exchange(to: Recipient, path: str, data: bytes | None = None) -> Exchange:
+    """Send one request as it is, once, and return what was answered: to look at a service, not to talk to it.
+
+    Args:
+        to: where to, and which headers go along.
+        path: behind the base URL.
+        data: the body of a POST; None sends a GET.
+
+    Raises:
+        Unreachable: no answer came, or it broke off; `base_url` is in the text, no header is.
+    """
+    client = (await _connection(to.base_url)).client
+    options: Any = {"headers": {**_UNSENT, **to.headers}, "timeout": openai.Timeout(to.timeout, connect=CONNECT)}
+    how: Any = {"cast_to": http.Response, "options": options, "stream": True, "stream_cls": openai.AsyncStream[Any]}
+    asked = Asked(to.model, to.base_url, Contract(id="unknown"))
+    try:
+        response: Any = await (client.get(path, **how) if data is None else client.post(path, content=data, **how))
+        content = await response.aread()
+    except openai.APIStatusError as error:
+        response, content = error.response, error.response.content
+    except (openai.APIConnectionError, *_FAILURES) as error:
+        raise faults.unreachable(asked, error.__cause__ or error) from None
+    return Exchange(response.status_code, {name.lower(): text for name, text in response.headers.items()}, content)
+
+
+async def _once(
+    connection: _Connection, to: Recipient, asked: Asked, data: bytes, show: Show | None, turn: Turn
+) -> Reply:
     async with connection.limiter:
-        response = await _post(connection.client, to, asked, data)
-        producer = Producer(to.model, asked.contract.id, host_of(to.base_url))
-        reading = Reading(asked.contract, producer, response.headers.get("content-type", ""))
+        async with turn:
+            response = await _post(connection.client, to, asked, data)
+        reading = Reading(asked.contract, _producer(to, asked.contract), response.headers.get("content-type", ""))
         try:
             broke = await _read(response, reading, show)
         finally:
@@ -100,18 +151,17 @@ async def _once(to: Recipient, asked: Asked, data: bytes, show: Show | None) -> 
     return reply
 
 
+def _producer(to: Recipient, contract: Contract) -> Producer:
+    return Producer(to.model, contract.id, host_of(to.base_url))
+
+
 async def _post(client: openai.AsyncOpenAI, to: Recipient, asked: Asked, data: bytes) -> http.Response:
-    ours = {
-        "Authorization": openai.Omit(),
-        "x-stainless-retry-count": openai.Omit(),
-        "x-stainless-read-timeout": openai.Omit(),
-    }
     try:
         answer: Any = await client.post(
             wire.route(asked.contract),
             cast_to=http.Response,
             content=data,
-            options={"headers": {**ours, **to.headers}, "timeout": openai.Timeout(to.timeout, connect=CONNECT)},
+            options={"headers": {**_UNSENT, **to.headers}, "timeout": openai.Timeout(to.timeout, connect=CONNECT)},
             stream=True,
             stream_cls=openai.AsyncStream[Any],
         )
@@ -186,7 +236,11 @@ async def _connection(base_url: str) -> _Connection:
 
 async def _kept(base_url: str) -> AsyncGenerator[_Connection, None]:
     """Hold the one client of an endpoint open; an event loop closes the generators it started when it ends."""
-    client = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not loopback(base_url))
+    client = openai.DefaultAsyncHttpxClient(
+        follow_redirects=False,
+        trust_env=not loopback(base_url),
+        verify=base_url.startswith("https:"),  # plain http needs no certificates, and reading them takes 40 ms
+    )
     try:
         yield _Connection(
             _Bare(

@@ -1,47 +1,120 @@
-"""Fields that belong to the service, pure: kept as they came, put together where they come in fragments."""
+"""Fields that belong to the service, pure: kept as they came, put together where they come in fragments.
 
+Which they are is the row's to say. Others are not echoed: strict services refuse a field they do not know
+(CONTRACTS.md, the rule above section 1).
+"""
+
+from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
-# These go back with the message. Others are not echoed: strict services refuse a field they do not know
-# (CONTRACTS.md, the rule above section 1).
-OPAQUE: Final = ("reasoning_details", "extra_content")
+from agentkit.models.text import joined
 
-_TEXTS: Final = frozenset({"text", "summary", "data"})  # what grows by fragments inside an entry
+_TEXTS: Final = frozenset({"text", "summary", "data", "thinking"})  # what grows by fragments inside an entry
+_WORDS: Final = ("text", "summary", "thinking")  # where an entry has thinking that can be read
 
 
-def merged(old: Any, new: Any) -> Any:
-    """Put what came before and a fragment together; a list's entries are told apart by index, type and id.
+class Private:
+    """The private fields of one message while they come in."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, Any] = {}
+
+    def add(self, name: str, value: Any, *, apart: bool) -> None:
+        """Take a field of a delta; with `apart`, of a whole answer: then it is kept to the letter."""
+        before = self._fields.get(name)
+        if apart and before is None:
+            self._fields[name] = value
+        elif isinstance(value, list):
+            if not isinstance(before, Entries):
+                before = self._fields[name] = Entries(before if isinstance(before, list) else [])
+            for entry in value:
+                before.add(entry)
+        else:
+            self._fields[name] = merged(before, value)
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields as they go back."""
+        return {name: value.whole() if isinstance(value, Entries) else value for name, value in self._fields.items()}
+
+
+class Entries:
+    """A list whose entries come in fragments; which belong together is told by index, type and id.
 
     Source: CONTRACTS.md, section 3, OpenRouter: texts concatenate, the signature arrives later, order is kept.
     """
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **new}
-    if not isinstance(old, list) or not isinstance(new, list):
-        return new
-    entries = list(old)
-    for entry in new:
-        at = next((at for at, known in enumerate(entries) if _same(known, entry)), None)
+
+    def __init__(self, entries: list[Any]) -> None:
+        self._entries: list[Any] = []  # an entry, or a grown one: its fields, and its texts in pieces
+        self._places: dict[Hashable, list[int]] = {}
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Any) -> None:
+        """Take an entry or a fragment of one."""
+        if not isinstance(entry, dict):
+            self._entries.append(entry)
+            return
+        at = self._known(entry)
         if at is None:
-            entries.append(entry)
-        else:
-            entries[at] = _grown(entries[at], entry)
-    return entries
+            at = len(self._entries)
+            self._entries.append(({}, {}))
+            self._places.setdefault(_place(entry), []).append(at)
+        fields, texts = self._entries[at]
+        for name, value in entry.items():
+            if name in _TEXTS and isinstance(value, str):
+                fields[name] = value  # holds the field's place among the others
+                texts.setdefault(name, []).append(value)
+            elif value is not None or name not in fields:
+                fields[name] = value
+
+    def whole(self) -> list[Any]:
+        """Return the list, every entry put together."""
+        return [_entry(*entry) if isinstance(entry, tuple) else entry for entry in self._entries]
+
+    def _known(self, entry: dict[str, Any]) -> int | None:
+        """Find the entry a fragment goes on with. One that names neither index nor id goes on with the last alone."""
+        places = self._places.get(_place(entry), [])
+        if entry.get("index") is None and entry.get("id") is None:
+            alone = bool(places) and places[-1] == len(self._entries) - 1
+            return places[-1] if alone and "data" not in entry else None
+        return next((at for at in places if _agree(self._entries[at][0].get("id"), entry.get("id"))), None)
 
 
-def _same(known: Any, entry: Any) -> bool:
-    if not isinstance(known, dict) or not isinstance(entry, dict) or entry.get("index") is None:
-        return False
-    if any(known.get(key) != entry.get(key) for key in ("index", "type")):
-        return False
-    return known.get("id") is None or entry.get("id") is None or known["id"] == entry["id"]
+def _place(entry: Mapping[str, Any]) -> Hashable:
+    index = entry.get("index")
+    return str(entry.get("type")), None if index is None else str(index)
 
 
-def _grown(known: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
-    grown = dict(known)
-    for name, value in entry.items():
-        before = grown.get(name)
-        if name in _TEXTS and isinstance(before, str) and isinstance(value, str):
-            grown[name] = before + value
-        elif value is not None:
-            grown[name] = value
-    return grown
+def _agree(known: object, given: object) -> bool:
+    return known is None or given is None or known == given
+
+
+def _entry(fields: dict[str, Any], texts: dict[str, list[str]]) -> dict[str, Any]:
+    return fields | {name: joined("".join(pieces)) for name, pieces in texts.items()}
+
+
+def merged(old: Any, new: Any) -> Any:
+    """Put a field together with its next fragment: texts end to end, lists by entry, objects member by member."""
+    if isinstance(old, list) and isinstance(new, list):
+        return Entries([*old, *new]).whole()
+    if isinstance(old, str) and isinstance(new, str):
+        return old if old == new else old + new
+    return overlaid(old, new)
+
+
+def overlaid(old: Any, new: Any) -> Any:
+    """Lay an object over an earlier one, member by member; anything else that says something takes its place."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old | {name: overlaid(old.get(name), value) for name, value in new.items()}
+    return old if new is None else new
+
+
+def readable(value: Any) -> str:
+    """Return the thinking that can be read in a private list; empty where it is all encrypted."""
+    entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    return "".join(entry[name] for entry in entries for name in _WORDS if isinstance(entry.get(name), str))
+
+
+def hollow(value: object) -> bool:
+    """Tell whether a private field says nothing: some services send every field they know, empty."""
+    return all(hollow(item) for item in value.values()) if isinstance(value, dict) else value in (None, "", [])

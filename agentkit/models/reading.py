@@ -1,19 +1,24 @@
 """One answer as its bytes come in, pure: what there is to show of each read, and at the end the reply."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
-from agentkit.core.contract import Contract
+from agentkit.core.contract import Contract, Wire
 from agentkit.core.messages import Producer
 from agentkit.models.assemble import Assembly, judge
 from agentkit.models.base import Piece, Reply
+from agentkit.models.outputs import Outputs
 from agentkit.models.sse import Events, Mark, decode
+
+_WIRES: Final[Mapping[Wire, type[Assembly]]] = {"chat": Assembly, "responses": Outputs}
+_HELD: Final[Mapping[Wire, str]] = {"chat": "choices", "responses": "output"}  # the field that makes it an answer
 
 
 class Reading:
     """Reads an answer, streamed or whole. What was asked for does not count, only what the service says it sends."""
 
     def __init__(self, contract: Contract, producer: Producer, media_type: str) -> None:
-        self._answer = Assembly(contract, producer)
+        self._answer: Assembly = _WIRES[contract.wire](contract, producer)
         self._events = Events() if media_type.startswith("text/event-stream") else None
         self._whole: list[bytes] = []
 
@@ -30,8 +35,14 @@ class Reading:
 
     @property
     def error(self) -> Any:
-        """An error object that came in place of an answer, None where there is none or an answer had begun."""
-        return None if self._answer.begun else self._answer.error
+        """An error object that came in place of an answer, None where there is none or something had been said.
+
+        An empty first delta says nothing: some services send one before they try.
+        """
+        if self._answer.error is None:
+            return None
+        said = self._answer.message()
+        return None if said.text or said.reasoning or said.calls else self._answer.error
 
     def feed(self, chunk: bytes) -> list[Piece]:
         """Take what one read brought. Returns what there is to show of it."""
@@ -64,7 +75,8 @@ class Reading:
         for value in values:
             self._answer.add(value)
         if not (self._answer.begun or self._answer.error or self.finished):
-            self._answer.wrong = self._answer.wrong or ("no `choices` in it" if values else "it is not JSON")
+            held = _HELD[self._answer.contract.wire]
+            self._answer.wrong = self._answer.wrong or (f"no `{held}` in it" if values else "it is not JSON")
             self._answer.text.add(data.decode("utf-8", "replace"))
 
     def _take(self, values: list[Any]) -> list[Piece]:

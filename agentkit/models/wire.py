@@ -13,10 +13,11 @@ from agentkit.core.contract import Contract, Wire
 from agentkit.core.request import Sending
 from agentkit.core.spec import Binding
 from agentkit.errors import ConfigurationError
-from agentkit.models import asking, chat
+from agentkit.models import asking, chat, responses
 from agentkit.models.base import Body
 
-_WIRES: Final[Mapping[Wire, ModuleType]] = {"chat": chat}  # each: MESSAGES, ROUTE, messages(), tool()
+# Each has MESSAGES, ROUTE, messages() and tool().
+_WIRES: Final[Mapping[Wire, ModuleType]] = {"chat": chat, "responses": responses}
 
 
 def encode(sending: Sending, contract: Contract) -> bytes:

@@ -43,6 +43,23 @@ def test_what_streamed_is_not_written_again(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == "thinking\nLet me see.\nIt is\n  · asked again, attempt 2\n" + whole
 
 
+BOUND = events.AgentBound("a", "spare", "h.example", "generic", "0.1.0", "i", "s", "t", "c")
+
+
+def test_a_fault_that_another_model_mends_is_told_with_who_takes_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = events.ModelFailed("overloaded", "the first is down", 503)
+    told(record(events.ModelStarted(1)), record(failed), record(BOUND), record(events.TurnResumed()))
+    assert capsys.readouterr().out == (
+        "  ✗ the model service failed (overloaded, HTTP 503): the first is down\n"
+        "  · spare at h.example takes its place\n"
+        "  · the turn goes on\n"
+    )
+    told(
+        record(BOUND), record(events.ModelStarted(1)), record(failed)
+    )  # nobody mends it: it is raised, and told as the run's
+    assert capsys.readouterr().out == ""
+
+
 def test_silence_is_broken_by_saying_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     live = Live(Screen())
     live.sign(14.0)

@@ -176,7 +176,7 @@ BOUND = events.AgentBound(
     tools=(F,),
 )
 REBOUND = replace(BOUND, model="m2", instructions="j", tools=(G,))
-SENT = events.Sent(0, ("h",), decisions=("message 3: reasoning left out, another model made it",))
+SENT = events.Sent(0, ("h",), decisions=("message 3: dropped, turn: not asked for here",))
 ASKED = AssistantMessage("text", None, (ToolCall("1", "f", '{"a": 1, "a": 2}'), ToolCall("2", "g", "[1]")))
 HALF = AssistantMessage("half an answ")
 USED = Usage(10, 5, 3, 2, Decimal("0.5"))
@@ -230,7 +230,7 @@ SELDOM = (
     "  ✗ the answer cannot be used (empty): there was nothing in it",
     "    half an answ",
     "    10 in (50 % cached) · 3 out (2 thinking) · $0.5000 · 1.0 s",
-    "    · sent otherwise than it came: message 3: reasoning left out",
+    "    · reasoning sent back: 1 dropped (message 3: turn: not asked for here)",
     "  · asked again, attempt 2",
     "  ✗ the answer broke off: the line broke",
     "    half a sent",

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 import agentkit.emulator
-from agentkit.emulator import Emulator, run
+from agentkit.emulator import CONTRACTS, Emulator, run
 
 FOLDER = Path(agentkit.emulator.__file__).parent
 USER = {"role": "user", "content": "hi"}
@@ -57,6 +57,15 @@ def test_it_prints_its_address_plays_and_reports(tmp_path: Path) -> None:
         assert running.wait(10) == 0
         assert running.stderr is not None
         assert running.stderr.read() == ""
+
+
+def test_help_lists_the_contracts_and_says_where_the_script_format_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(["--help"])
+    assert ended.value.code == 0
+    shown = "".join(capsys.readouterr().out.split())
+    assert all(name in shown for name in CONTRACTS)
+    assert "pydocagentkit.emulator.script" in shown
 
 
 def test_bad_options_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

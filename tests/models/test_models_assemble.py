@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.core.contract import Contract
+from agentkit.core.contract import Carrier, Contract
 from agentkit.core.messages import AssistantMessage, Producer, ToolCall
+from agentkit.core.request import project
+from agentkit.models import chat
 from agentkit.models.assemble import Assembly
 from agentkit.models.base import Answered, Piece, Reply
+from agentkit.models.private import merged
 from agentkit.models.reading import Reading
 
 ROW = Contract(id="row")
@@ -33,8 +36,8 @@ def streamed(*values: Any, row: Contract = ROW) -> Reply:
     return reading.end()
 
 
-def whole(value: Any) -> Reply:
-    reading = Reading(ROW, MADE, "application/json")
+def whole(value: Any, row: Contract = ROW) -> Reply:
+    reading = Reading(row, MADE, "application/json")
     reading.feed(b"\n\n \n" + json.dumps(value).encode())
     return reading.end()
 
@@ -158,6 +161,10 @@ def test_pieces_are_what_is_new_and_empty_ones_are_not_shown() -> None:
     ]
 
 
+def keeping(*opaque: str, beside: tuple[str, ...] = (), **more: Any) -> Contract:
+    return Contract(id="row", carrier=Carrier(opaque=opaque, beside_calls=beside, **more))
+
+
 def test_private_fields_of_the_message_are_merged_by_index() -> None:
     reply = streamed(
         chunk(reasoning_details=[{"type": "reasoning.text", "index": 0, "text": "a", "format": "f"}]),
@@ -168,6 +175,7 @@ def test_private_fields_of_the_message_are_merged_by_index() -> None:
         chunk(reasoning_details=[{"type": "reasoning.text", "text": "no index"}, "odd"]),
         chunk(extra_content={"a": 1}, content="t"),
         chunk("stop", extra_content={"b": 2}, annotations=[1]),
+        row=keeping("reasoning_details", "extra_content"),
     )
     assert message(reply).extras == {
         "reasoning_details": [
@@ -181,16 +189,93 @@ def test_private_fields_of_the_message_are_merged_by_index() -> None:
     }
 
 
-def test_content_may_be_a_list_of_text_and_thinking() -> None:
+def details(*deltas: list[Any]) -> Any:
+    values = [chunk(reasoning_details=entries) for entries in deltas]
+    return message(streamed(*values, chunk("stop", content="t"), row=keeping("reasoning_details"))).extras
+
+
+def test_entries_interleave_and_keep_the_order_in_which_they_began() -> None:
+    assert details(
+        [{"index": 1, "type": "s", "summary": "b"}, {"index": 0, "type": "s", "summary": "a"}],
+        [{"index": 0, "type": "s", "summary": "A"}, {"index": 1, "type": "s", "summary": "B", "id": "late"}],
+        [{"index": 1, "type": "e", "data": "1"}, {"index": 1, "type": "e", "data": "2"}],
+        [{"index": "1", "type": "s", "summary": "!", "id": None}, {"index": 1, "type": "s", "id": "new", "x": None}],
+    ) == {
+        "reasoning_details": [
+            {"index": "1", "type": "s", "summary": "bB!", "id": "late"},
+            {"index": 0, "type": "s", "summary": "aA"},
+            {"index": 1, "type": "e", "data": "12"},
+            {"index": 1, "type": "s", "id": "new", "x": None},
+        ]
+    }
+
+
+def test_entries_without_index_and_id_go_on_while_nothing_comes_between() -> None:
+    assert details(
+        [{"type": "t", "text": "a"}],
+        [{"type": "t", "text": "b"}],
+        [{"type": "e", "data": "1"}],
+        [{"type": "e", "data": "2"}],
+        [{"type": "t", "text": "c"}],
+    ) == {
+        "reasoning_details": [
+            {"type": "t", "text": "ab"},
+            {"type": "e", "data": "1"},
+            {"type": "e", "data": "2"},
+            {"type": "t", "text": "c"},
+        ]
+    }
+
+
+def test_private_fields_of_a_whole_answer_are_kept_to_the_letter() -> None:
+    entries = [{"index": 0, "type": "t", "text": "a"}, {"index": 0, "type": "t", "text": "b", "signature": None}]
+    body = {"choices": [{"message": {"content": "t", "reasoning_details": entries}, "finish_reason": "stop"}]}
+    assert message(whole(body, keeping("reasoning_details"))).extras == {"reasoning_details": entries}
+
+
+def test_a_private_list_and_its_next_fragment_are_one_list() -> None:
+    first, second = {"index": 0, "type": "t", "text": "a"}, {"index": 0, "type": "t", "text": "b"}
+    assert merged([first], [second]) == [{"index": 0, "type": "t", "text": "ab"}]
+    assert merged(None, [first, second]) == [first, second]
+
+
+def test_private_texts_go_end_to_end_and_objects_member_by_member() -> None:
     said = message(
         streamed(
-            chunk(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "h"}]}]),
-            chunk(content=[{"type": "thinking", "thinking": "m"}]),
-            chunk(content=[{"type": "text", "text": "H"}, {"type": "reference"}, "odd"]),
-            chunk("stop", content="i"),
+            chunk(sealed="a", box={"in": {"x": "1"}}),
+            chunk(sealed="b", box={"in": {"y": "2"}, "n": None}),
+            chunk("stop", sealed="", box=None, content="t"),
+            row=keeping("sealed", "box"),
         )
     )
-    assert (said.text, said.reasoning, said.carrier) == ("Hi", "hm", "content-parts:thinking")
+    assert said.extras == {"sealed": "ab", "box": {"in": {"x": "1", "y": "2"}, "n": None}}
+
+
+def test_private_fields_the_row_does_not_name_are_not_kept() -> None:
+    call = {**fragment("{}", "f", index=0, id="a"), "extra_content": {"s": 1}}
+    said = message(streamed(chunk(reasoning_details=[{"text": "a"}], content="t", tool_calls=[call]), chunk("stop")))
+    assert (said.extras, said.calls[0].extras, said.reasoning) == ({}, {}, None)
+
+
+def test_thinking_that_came_in_a_private_list_alone_is_shown_and_goes_back_there_alone() -> None:
+    row = keeping("reasoning_details")
+    entries = [{"index": 0, "type": "t", "text": "hm"}, {"index": 1, "type": "e", "data": "x"}]
+    reply = streamed(
+        chunk(reasoning_details=entries[:1]), chunk("stop", reasoning_details=entries[1:], content="t"), row=row
+    )
+    said = message(reply)
+    assert (said.reasoning, said.carrier) == ("hm", "reasoning_details")
+    [sent] = chat.messages(project(said, row, "m", retained=True), row)
+    assert sent == {"role": "assistant", "content": "t", "reasoning_details": entries}
+    both = row.model_copy(update={"carrier": row.carrier.model_copy(update={"with_opaque": "both"})})
+    [sent] = chat.messages(project(said, both, "m", retained=True), both)
+    assert sent["reasoning_details"] == entries
+
+
+def test_a_text_field_counts_before_the_private_list_that_repeats_it() -> None:
+    value = chunk("stop", reasoning="hm", reasoning_details=[{"type": "t", "text": "hm"}], content="t")
+    said = message(streamed(value, row=keeping("reasoning_details")))
+    assert (said.reasoning, said.carrier) == ("hm", "reasoning")
 
 
 def test_a_refusal_is_what_the_model_said() -> None:
@@ -212,3 +297,32 @@ def test_chunks_without_choices_say_nothing() -> None:
 def test_other_choices_are_not_read() -> None:
     other = {"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "length"}]}
     assert message(streamed(chunk(content="Hi"), other, chunk("stop"))).text == "Hi"
+
+
+def test_the_first_choice_may_be_numbered_in_text_or_not_at_all() -> None:
+    for index in ({}, {"index": None}, {"index": "0"}):
+        value = {"choices": [{**index, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
+        assert message(streamed(value)).text == "Hi"
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"delta": None, "message": {"content": "Hi"}},
+        {"text": "Hi"},
+        {"message": {"content": "Hi", "role": "assistant", "function_call": {"name": "", "arguments": ""}}},
+    ],
+)
+def test_older_and_looser_shapes_of_a_choice_are_read(choice: Any) -> None:
+    assert message(whole({"choices": [{**choice, "finish_reason": "eos"}]})).text == "Hi"
+
+
+def test_a_call_in_the_form_before_tool_calls_is_a_call() -> None:
+    values = (chunk(function_call={"name": "f", "arguments": ""}), chunk(function_call={"arguments": '{"a":1}'}))
+    assert message(streamed(*values, chunk("function_call"))).calls == (
+        ToolCall("call_0", "f", '{"a":1}', given_id=""),
+    )
+
+
+def test_a_list_around_an_answer_is_opened() -> None:
+    assert message(whole([{"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}])).text == "Hi"

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agentkit.core.contract import CallIds, Contract
+from agentkit.core.contract import CallIds, Carrier, Contract
 from agentkit.core.messages import AssistantMessage, Producer, ToolCall
 from agentkit.models.base import Answered, Reply
 from agentkit.models.reading import Reading
@@ -20,8 +20,8 @@ def fragment(arguments: str | None = None, name: str | None = None, **rest: Any)
     return {"function": {"name": name, "arguments": arguments}, **rest}
 
 
-def streamed(*values: Any) -> Reply:
-    reading = Reading(ROW, MADE, "text/event-stream")
+def streamed(*values: Any, row: Contract = ROW) -> Reply:
+    reading = Reading(row, MADE, "text/event-stream")
     for value in values:
         reading.feed(b"data: " + json.dumps(value).encode() + b"\n\n")
     return reading.end()
@@ -134,11 +134,41 @@ def test_arguments_given_as_an_object_are_written_and_noted() -> None:
     assert reply.notes == ("arguments came as JSON, not as text",)
 
 
-def test_private_fields_of_calls_are_kept_and_hollow_ones_left() -> None:
-    extra = {"google": {"thought_signature": "s"}}
-    assert calls(
-        fragment("{}", "f", index=0, id="a", type="function", extra_content=extra, custom={"name": "", "input": ""})
-    ) == (ToolCall("a", "f", "{}", extras={"extra_content": extra}),)
+def test_private_fields_beside_a_call_are_kept_where_the_row_names_them() -> None:
+    row = ROW.model_copy(update={"carrier": Carrier(beside_calls=("extra_content", "custom"))})
+    first = fragment("{", "f", index=0, id="a", extra_content={"g": {"s": "1"}}, custom={"name": "", "input": ""}, x=1)
+    late = fragment("}", index=0, extra_content={"g": {"t": "2"}})
+    reply = streamed(chunk(tool_calls=[first]), chunk(tool_calls=[late]), chunk("tool_calls"), row=row)
+    assert message(reply).calls == (ToolCall("a", "f", "{}", extras={"extra_content": {"g": {"s": "1", "t": "2"}}}),)
+
+
+def test_a_signature_per_parallel_call_without_index_stays_with_its_own() -> None:
+    row = ROW.model_copy(update={"carrier": Carrier(beside_calls=("extra_content",))})
+    values = [
+        chunk(tool_calls=[fragment("{}", "f", id="", extra_content={"s": 1})]),
+        chunk(tool_calls=[fragment("{}", "f", id="")]),
+        chunk("tool_calls", tool_calls=[fragment('{"a":1}', "f", id="", extra_content={"s": 2})]),
+    ]
+    said = message(streamed(*values, row=row))
+    assert [call.extras for call in said.calls] == [{"extra_content": {"s": 1}}, {}, {"extra_content": {"s": 2}}]
+
+
+def test_ids_and_indices_may_be_numbers_or_text() -> None:
+    assert calls(fragment("{", "f", index="0", id=0), fragment("}", index=0), fragment("{}", "g", index="1", id=7)) == (
+        ToolCall("0", "f", "{}"),
+        ToolCall("7", "g", "{}"),
+    )
+
+
+def test_an_id_that_comes_behind_its_name_belongs_to_that_call() -> None:
+    assert calls(fragment(None, "f"), fragment("{", id="late"), fragment("}", id="late")) == (
+        ToolCall("late", "f", "{}"),
+    )
+    assert calls(fragment("{", "f", index=0), fragment("}", index=0, id="late")) == (ToolCall("late", "f", "{}"),)
+
+
+def test_a_call_without_its_wrapping_is_read() -> None:
+    assert calls({"id": "a", "name": "f", "arguments": "{}"}) == (ToolCall("a", "f", "{}"),)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,6 +23,13 @@ MESSAGES = [
     b'{"role":"tool","tool_call_id":"c","content":"r"}',
     b'{"role":"assistant","content":"x"}',
 ]
+
+
+KINDS: set[type[errors.ModelError]] = {
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.ModelError) and kind is not errors.ModelError
+}
 
 
 def refused(status: int, body: Any, row: Contract = GENERIC, **options: Any) -> errors.ModelError:
@@ -146,6 +154,161 @@ def test_only_answers_the_row_covers_are_blamed() -> None:
     with_calls = V4.model_copy(update={"applies_to": "tool_call_messages"})
     call = b'{"role":"assistant","tool_calls":[{}]}'
     assert refused(400, {"error": LOST}, with_calls, messages=[*messages, call]).message_index == 5
+
+
+def wrapped(raw: Any, **outer: Any) -> dict[str, Any]:
+    """Return what a gateway makes of another service's error."""
+    text = raw if isinstance(raw, str) else json.dumps(raw)
+    metadata = {"raw": text, "provider_name": "Upstream"}
+    return {"error": {"message": "Provider returned error", "code": 400, "metadata": metadata, **outer}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"error": {"message": "x", "code": "context_length_exceeded"}}, errors.ContextTooLong),
+        (400, {"error": {"message": "x", "type": "invalid_request_error", "code": "1"}}, errors.BadRequest),
+        (400, {"error": {"message": "x", "code": "content_filter"}}, errors.ContentFiltered),
+        (400, {"error": {"message": "x", "code": "DataInspectionFailed"}}, errors.ContentFiltered),
+        (
+            403,
+            {"error": {"message": "x", "metadata": {"reasons": ["a"], "flagged_input": "b"}}},
+            errors.ContentFiltered,
+        ),
+        (429, {"error": {"message": "x", "type": "insufficient_quota"}}, errors.BalanceExhausted),
+        (429, {"error": {"message": "x", "type": "exceeded_current_quota_error"}}, errors.BalanceExhausted),
+        (400, [{"error": {"code": 400, "message": "x", "status": "API_KEY_INVALID"}}], errors.AuthenticationFailed),
+        (401, {"error": {"message": "x", "type": "invalid_api_key", "code": 401}}, errors.AuthenticationFailed),
+        (400, {"code": "RateLimitReached", "error": "x"}, errors.RateLimited),
+        (400, {"error": {"message": "x", "code": "model_overloaded"}}, errors.Overloaded),
+        (400, {"errors": [{"code": "throttling.rate_quota", "message": "x"}]}, errors.RateLimited),
+        (429, {"error": {"message": "x", "type": "server_error"}}, errors.RateLimited),
+        (400, {"error": {"message": "x", "code": "tool_use_failed"}}, errors.AnswerMalformed),
+        (400, {"object": "error", "message": "x", "type": "BadRequestError", "code": 400}, errors.BadRequest),
+        (422, {"detail": [{"loc": ["a"], "msg": "x"}]}, errors.BadRequest),
+        (503, b"upstream connect error", errors.Overloaded),
+        (502, b"<html><head><title>502 Bad Gateway</title></head></html>", errors.Overloaded),
+        (400, b"", errors.BadRequest),
+        # A gateway's own status is that of the gateway; the inner one says what happened.
+        (400, wrapped({"error": {"message": "x", "code": 429}}), errors.RateLimited),
+        (400, wrapped({"error": {"message": "x", "code": "503"}}), errors.Overloaded),
+        (502, wrapped({"error": {"message": "x", "status": 401}}), errors.AuthenticationFailed),
+        (400, wrapped(wrapped({"error": {"code": "insufficient_quota"}})), errors.BalanceExhausted),
+        (429, wrapped("busy upstream, retry shortly"), errors.RateLimited),
+        (400, {"error": {"message": json.dumps({"error": {"code": "content_filter"}})}}, errors.ContentFiltered),
+    ],
+)
+def test_code_words_and_inner_statuses_say_what_it_is(status: int, body: Any, kind: type[errors.ModelError]) -> None:
+    error = refused(status, body)
+    assert type(error) is kind
+    assert error.status == status
+
+
+def test_a_gateways_wrapping_is_opened_as_deep_as_it_goes() -> None:
+    error = refused(400, wrapped(wrapped({"error": {"message": LOST}})), V4, messages=MESSAGES)
+    assert type(error) is errors.ContractViolation
+    assert error.message_index == 4
+    assert error.provider_text == f"Provider returned error (Upstream): Provider returned error (Upstream): {LOST}"
+    deep: Any = {"error": {"code": "content_filter"}}
+    for _ in range(50):
+        deep = {"error": deep}
+    assert type(refused(400, deep)) is errors.BadRequest
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ("reasoning", errors.ContractViolation),
+        ("malformed", errors.AnswerMalformed),
+        ("context", errors.ContextTooLong),
+        ("filtered", errors.ContentFiltered),
+        ("balance", errors.BalanceExhausted),
+        ("authentication", errors.AuthenticationFailed),
+        ("overloaded", errors.Overloaded),
+    ],
+)
+def test_the_rows_own_texts_decide_before_status_and_code(field: str, kind: type[errors.ModelError]) -> None:
+    row = GENERIC.model_copy(update={"error_match": ErrorMatch(**{field: ("Exists Risk",)})})
+    body = {"error": {"message": "Content Exists Risk", "code": "rate_limit_exceeded"}}
+    assert type(refused(429, body, row)) is kind
+    assert type(faults.reported(faults.Asked("m", "https://x/v1", row), body)) is kind
+    assert set(ErrorMatch.model_fields) == {
+        *("reasoning", "malformed", "context", "filtered", "balance", "authentication", "overloaded"),
+    }
+
+
+def test_a_web_page_is_told_as_one() -> None:
+    assert "a web page, so perhaps not the service answered" in str(refused(403, b"<!DOCTYPE html><p>denied"))
+    assert "a web page" not in str(refused(403, {"error": "denied"}))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"message": "x", "code": "rate_limit_exceeded"}, errors.RateLimited),
+        ({"message": "x", "type": "overloaded_error"}, errors.Overloaded),
+        ({"message": "x", "type": "server_error"}, errors.Overloaded),
+        ({"message": "x", "code": "insufficient_quota"}, errors.BalanceExhausted),
+        ({"message": "x", "code": "429"}, errors.RateLimited),
+        ({"message": "x", "code": 502}, errors.Overloaded),
+        ({"message": "x", "status_code": 400, "code": "tool_use_failed"}, errors.AnswerMalformed),
+        ([{"error": {"message": "x", "code": 503}}], errors.Overloaded),
+        (wrapped({"error": {"message": "x", "code": 429}}), errors.RateLimited),
+    ],
+)
+def test_an_error_in_place_of_an_answer_is_read_the_same_way(error: Any, kind: type[errors.ModelError]) -> None:
+    assert type(faults.reported(faults.Asked("m", "https://x/v1", GENERIC), error)) is kind
+
+
+@pytest.mark.parametrize("error", ["busy", {"message": "odd", "code": "odd_thing"}, {"code": 200}, {"code": True}, []])
+def test_an_error_that_says_too_little_is_none_of_these(error: Any) -> None:
+    assert faults.reported(faults.Asked("m", "https://x/v1", GENERIC), error) is None
+
+
+def test_what_the_service_could_not_read_is_kept_without_the_key() -> None:
+    body = {"error": {"message": "no call", "code": "tool_use_failed", "failed_generation": "may sk-secret be"}}
+    error = refused(400, body, secrets=("sk-secret",))
+    assert isinstance(error, errors.AnswerMalformed)
+    assert error.generated == "may <secret> be"
+
+
+def test_which_errors_are_another_models_turn() -> None:
+    fine = {kind for kind in KINDS if kind.falls_back}
+    assert {kind.__name__ for kind in KINDS - fine} == {"BadRequest", "ContentFiltered", "ContractViolation"}
+    assert not errors.ModelError.falls_back
+    assert len({kind.kind for kind in KINDS}) == len(KINDS)
+    assert all(errors.model_error(kind.kind) is kind for kind in KINDS)
+    lines = {line.split()[0]: line for line in tree_lines()}
+    assert {name for name, line in lines.items() if "(n)" in line} == {kind.__name__ for kind in fine}
+
+
+def tree_lines() -> list[str]:
+    """Return the lines of the error tree that are about what a model service does, without the lines drawn."""
+    tree = (errors.__doc__ or "").partition("ModelError ")[2].partition("JournalError")[0]
+    return [line.lstrip("│├└─ ") for line in tree.splitlines()[1:] if line.strip("│├└─ ")]
+
+
+RECORDED = Path(__file__).parents[2].parent / "shared" / "fixtures"
+
+
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="../shared/fixtures, the recorded answers of services, is not there")
+@pytest.mark.parametrize(
+    ("recording", "kind", "said"),
+    [
+        ("azure-grok/*context_length*", errors.RateLimited, "have exceeded rate limit"),
+        ("groq/*tool_regular_error*", errors.BadRequest, "does not exist"),
+        ("groq/*tool_use_failed_error_with_text*", errors.AnswerMalformed, "model did not call a tool"),
+        ("mistral/*auth_error*", errors.AuthenticationFailed, "Invalid API Key"),
+        ("openrouter/*errors_raised*", errors.RateLimited, "(Google): google/gemini-2.0-flash-exp:free is temporarily"),
+        ("perplexity/*auth_error*", errors.AuthenticationFailed, "Ensure your API key"),
+    ],
+)
+def test_recorded_refusals_are_what_they_say(recording: str, kind: type[errors.ModelError], said: str) -> None:
+    (path,) = (each for each in RECORDED.glob(f"{recording}.json") if "streaming" not in each.name)
+    exchanges = json.loads(path.read_text("utf-8"))["exchanges"]
+    refusals = [refused(each["status"], each["body"].encode()) for each in exchanges if each["status"] >= 400]
+    assert {type(error) for error in refusals} == {kind}
+    assert all(said in error.provider_text for error in refusals)
 
 
 def test_long_words_are_cut() -> None:

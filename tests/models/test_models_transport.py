@@ -223,6 +223,32 @@ async def test_a_transient_error_object_is_tried_again_and_one_without_status_br
         assert len(server.heard) == 2
 
 
+async def test_an_answer_the_service_could_not_read_is_unusable_and_no_fault(
+    serving: Any, http: Any, stream: Any
+) -> None:
+    failed = {"message": "no call was made", "code": "tool_use_failed", "failed_generation": "may k-secret be"}
+    whole = http(json.dumps({"error": failed}).encode(), status="400 Bad")
+    event = stream(b"event: error\ndata: " + json.dumps({"error": {**failed, "status_code": 400}}).encode() + b"\n\n")
+    async with serving(whole, event) as server:
+        for shown in (None, list[Any]()):
+            reply = await ask(server.base_url, shown, api_key="k-secret")
+            assert isinstance(reply, Unusable)
+            assert reply.kind == "malformed"
+            assert "no call was made" in reply.why
+            assert reply.message.text == "may <secret> be"
+            assert reply.message.producer is not None
+        assert len(server.heard) == 2
+
+
+async def test_where_the_service_only_streams_a_stream_is_asked_for_though_nobody_watches(
+    serving: Any, stream: Any
+) -> None:
+    row = Contract(id="row", always_stream=True)
+    async with serving(stream(sse(content="Hi"), sse("stop"), DONE)) as server:
+        assert text(await ask(server.base_url, contract=row)) == "Hi"
+        assert server.heard[0].json()["stream"] is True
+
+
 async def test_what_is_no_answer_is_unusable(serving: Any, http: Any) -> None:
     async with serving(http(b"<html>", kind="text/html")) as server:
         reply = await ask(server.base_url)

@@ -58,6 +58,12 @@ def message(reply: Reply) -> AssistantMessage:
             "insufficient_system_resource",
         ),
         ([chunk(content="half"), chunk("content_filter")], "filtered", "content_filter"),
+        ([chunk(content="half"), chunk("content_filter: RECITATION")], "filtered", "content_filter: RECITATION"),
+        ([chunk(content="half"), chunk("SAFETY")], "filtered", "SAFETY"),
+        ([chunk(content="half"), chunk("model_length")], "cut_off", "model_length"),
+        ([chunk(content="half"), chunk("aborted")], "cut_off", "aborted"),
+        ([chunk(content="half"), chunk("error")], "cut_off", "error"),
+        ([chunk(content="half"), chunk("MALFORMED_FUNCTION_CALL")], "malformed", "MALFORMED_FUNCTION_CALL"),
         ([chunk(tool_calls=[fragment("{}", "", index=0, id="a")]), chunk("tool_calls")], "malformed", "tool_calls"),
         ([chunk(content="a"), {"choices": 5}, chunk("stop")], "malformed", "stop"),
         ([chunk(content="a"), {"choices": [5]}, chunk("stop")], "malformed", "stop"),
@@ -73,6 +79,13 @@ def test_answers_of_no_use_are_named(values: Any, kind: str, finish: str) -> Non
     assert isinstance(reply, Unusable), reply
     assert (reply.kind, reply.finish) == (kind, finish)
     assert reply.why
+
+
+def test_unknown_finish_reasons_are_kept_and_do_no_harm() -> None:
+    for finish in ("eos", "end_turn", "COMPLETE", "function_call"):
+        reply = streamed(chunk(finish, content="Hi"))
+        assert isinstance(reply, Answered)
+        assert reply.finish == finish
 
 
 def test_what_was_only_thought_is_said_in_the_reason() -> None:
@@ -118,7 +131,8 @@ def test_an_error_in_mid_answer_breaks_it_off_in_the_services_words() -> None:
 
 def test_an_error_in_place_of_an_answer_can_be_asked_for() -> None:
     bare = {"object": "error", "message": "over", "code": 400}
-    for body in ({"error": {"message": "over"}}, [{"error": {"message": "over"}}], bare):
+    loose = {"detail": "over"}
+    for body in ({"error": {"message": "over"}}, [{"error": {"message": "over"}}], {"error": "over"}, bare, loose):
         reading = Reading(ROW, MADE, "application/json")
         reading.feed(json.dumps(body).encode())
         reply = reading.end()
@@ -128,6 +142,16 @@ def test_an_error_in_place_of_an_answer_can_be_asked_for() -> None:
     late = Reading(ROW, MADE, SSE)
     late.feed(b"data: " + json.dumps(chunk(content="a")).encode() + b'\n\ndata: {"error":"x"}\n\n')
     assert late.error is None
+
+
+def test_an_empty_first_delta_says_nothing_before_an_error() -> None:
+    error = {"error": {"message": "over", "code": 429}}
+    for said, expected in (({"role": "assistant", "content": ""}, error["error"]), ({"reasoning": "hm"}, None)):
+        reading = Reading(ROW, MADE, SSE)
+        for value in (chunk(**said), error):
+            reading.feed(b"data: " + json.dumps(value).encode() + b"\n\n")
+        assert reading.error == expected
+        assert isinstance(reading.end(), Broken)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +226,29 @@ def test_a_whole_answer_cut_in_the_middle_is_broken() -> None:
             },
             (9, 0, 7, 5),
         ),
+        (
+            {
+                "input_tokens": 9,
+                "output_tokens": 7,
+                "input_tokens_details": {"cached_tokens": 3},
+                "output_tokens_details": {"reasoning_tokens": 5},
+            },
+            (9, 3, 7, 5),
+        ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 7, "num_cached_tokens": 3, "reasoning_tokens": 5},
+            (9, 3, 7, 5),
+        ),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 7,
+                "total_tokens": None,
+                "prompt_tokens_details": None,
+                "completion_tokens_details": None,
+            },
+            (9, 0, 7, 0),
+        ),
         ({"prompt_tokens": "9", "completion_tokens": 2, "total_tokens": -1, "prompt_tokens_details": 5}, (0, 0, 2, 0)),
     ],
 )
@@ -209,7 +256,7 @@ def test_usage_is_read_as_reported(given_usage: Any, usage: tuple[int, int, int,
     assert usage_of(given_usage) == (None if usage is None else Usage(*usage, cost=None))
 
 
-@pytest.mark.parametrize("place", ["first chunk", "finish chunk", "choice", "trailing", "absent"])
+@pytest.mark.parametrize("place", ["first chunk", "finish chunk", "choice", "private", "trailing", "absent"])
 def test_usage_may_come_anywhere(place: str) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 2}
     last, values = {**chunk("stop"), "usage": None}, [chunk(content="Hi")]
@@ -219,6 +266,8 @@ def test_usage_may_come_anywhere(place: str) -> None:
         last["usage"] = usage
     if place == "choice":
         last["choices"][0]["usage"] = usage
+    if place == "private":
+        last["x_service"] = {"id": "r", "usage": usage}
     values.append(last)
     if place == "trailing":
         values.append({"choices": [], "usage": usage})
@@ -231,3 +280,19 @@ def test_judging_twice_says_the_same() -> None:
     answer = Assembly(ROW, MADE)
     answer.add(chunk("stop", content="Hi"))
     assert judge(answer) == judge(answer)
+
+
+def test_an_answer_that_breaks_off_inside_markup_gives_no_half_call() -> None:
+    reading = Reading(Contract(id="row", repairs=("dsml",)), MADE, SSE)
+    value = chunk(content='Hi <|DSML|tool_calls><|DSML|invoke name="f">')
+    reading.feed(b"data: " + json.dumps(value).encode() + b"\n\n")
+    assert reading.end() == Broken("the stream ended before the answer did", "Hi ", "")
+
+
+def test_notes_are_told_once() -> None:
+    answer = Assembly(ROW, MADE)
+    answer.add(chunk("stop", tool_calls=[fragment("{}", "f", index=0)]))
+    first = judge(answer)
+    assert isinstance(first, Answered)
+    assert first.notes == ("call 0: id '' replaced by 'call_0'",)
+    assert judge(answer) == first

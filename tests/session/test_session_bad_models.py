@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentkit import MemoryJournal, Usage
-from agentkit.errors import AnswerInterrupted, AnswerRejected
+from agentkit.errors import AnswerCutOff, AnswerInterrupted, AnswerMalformed, AnswerRejected
 from agentkit.events import (
     CallRefused,
     ModelFailed,
@@ -61,15 +61,26 @@ async def test_a_malformed_once_call_starts_nothing_and_the_next_try_works() -> 
     assert till.done == ["7"]
 
 
-@pytest.mark.parametrize("kind", ["empty", "cut_off", "filtered", "malformed"])
-async def test_an_unusable_answer_three_times_is_a_typed_fault_and_the_session_goes_on(kind: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("empty", AnswerRejected),
+        ("cut_off", AnswerCutOff),
+        ("filtered", AnswerRejected),
+        ("malformed", AnswerMalformed),
+    ],
+)
+async def test_an_unusable_answer_three_times_is_a_typed_fault_and_the_session_goes_on(
+    kind: Any, error: type[AnswerRejected]
+) -> None:
     bad = Unusable(kind, f"it was {kind}", AssistantMessage("half"), "stop", Usage(10, 0, 5, 0))
     model = Played([bad, bad, bad, "done"])
     async with session_of(model, MemoryJournal()) as session:
-        with pytest.raises(AnswerRejected, match="3 answers in a row"):
+        with pytest.raises(AnswerRejected, match="3 answers in a row") as caught:
             await session.run("go", id="m1")
+        assert type(caught.value) is error
         assert [event.kind for event in await facts_of(session, ModelRejected)] == [kind] * 3
-        assert (await facts_of(session, ModelFailed))[0].kind == "rejected"
+        assert (await facts_of(session, ModelFailed))[0].kind == error.kind
         assert len(model.requests) == 3
         with pytest.raises(AnswerRejected):
             await session.status()

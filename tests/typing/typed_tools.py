@@ -4,7 +4,7 @@
 from collections.abc import Coroutine, Sequence
 from typing import Any, assert_type
 
-from agentkit import Outcome, Tool, ToolContext, tool
+from agentkit import Agent, Model, Outcome, Tool, ToolContext, tool
 
 
 class Shop:
@@ -120,3 +120,11 @@ def no_effect(a: int) -> int:
 @tool(effect="write")  # type: ignore[call-overload, untyped-decorator]
 def no_such_effect(a: int) -> int:
     return a
+
+
+# The models of an agent: one, or several in their order, each a Model or a name.
+Agent("deepseek-flash")
+Agent(["deepseek-flash", Model("m", base_url="http://127.0.0.1")])
+Agent((Model("m", base_url="http://127.0.0.1"), Model("n", base_url="http://127.0.0.1")))
+Agent([1])  # type: ignore[list-item]
+Agent(None)  # type: ignore[arg-type]
