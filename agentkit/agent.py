@@ -65,10 +65,10 @@ class Agent(Generic[DepsT, OutT]):
     @cached_property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The models as endpoints, in the order they are tried, looked up by name where only a name is given."""
-        models = [self.model] if isinstance(self.model, Model | str) else self.model
+        models = self.model if isinstance(self.model, Sequence) and not isinstance(self.model, str) else [self.model]
         if not models:
             raise ConfigurationError("model: name at least one model")
-        return tuple(Model(model) if isinstance(model, str) else model for model in models)
+        return tuple(_endpoint(model) for model in models)
 
     @cached_property
     def dispatch(self) -> Dispatch:
@@ -118,3 +118,11 @@ class Agent(Generic[DepsT, OutT]):
                     await session.resolve(unknown, Outcome.unknown(), by="agentkit")
                 result = await session.resume()
             return result
+
+
+def _endpoint(model: object) -> Model:
+    if isinstance(model, str):
+        return Model(model)
+    if not isinstance(model, Model):
+        raise ConfigurationError(f"model: {model!r} is neither a Model nor a name from the contract table")
+    return model

@@ -69,10 +69,10 @@ class Answering:
     def next(self, before: State, state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
         """Return the next fact that nobody performs: the core's, and before it the choice of who answers.
 
-        `before` is the state that is on disk: a fault that is not in it is new, and another model may mend it.
+        A fault that is not in the state `before` is new, and another model may mend it.
         """
         event = self._choice(before, state) or follows(state, verdicts)
-        return self._told(event, state.bound) if isinstance(event, ModelFailed) else event
+        return _told(event, state) if isinstance(event, ModelFailed) else event
 
     def blobs(self, event: AnyEvent) -> Sequence[Blob]:
         """Return the contents that an event of `next` names."""
@@ -95,13 +95,6 @@ class Answering:
         bound = self.candidates[after].bound
         return TurnResumed() if state.bound is bound else bound
 
-    def _told(self, event: ModelFailed, bound: AgentBound | None) -> ModelFailed:
-        """Name those that were tried before the one that failed now."""
-        tried = [f"{each.bound.model} at {each.bound.host}" for each in self.candidates[: self._at(bound)]]
-        if not tried:
-            return event
-        return replace(event, text=f"{event.text.rstrip('.')}. Tried before it in this turn: {', '.join(tried)}.")
-
     # --- asking ------------------------------------------------------------------------------------------------------
 
     async def ask(self, recorder: Recorder, show: Show | None) -> AnyEvent:
@@ -109,27 +102,36 @@ class Answering:
         who = self.now(recorder.state)
         missing = who.prefix.missing(recorder.state, who.binding)
         contents = {name: await _content(recorder, name) for name in missing}
-        who.prefix.update(recorder.state, who.binding, contents)
-        head, *messages = who.prefix.fragments
         try:
+            who.prefix.update(recorder.state, who.binding, contents)
+            head, *messages = who.prefix.fragments
             reply = await who.endpoint.call(Body(head, messages), who.binding.contract, show)
         except ModelError as error:
             sent = who.prefix.sent(recorder.state)
             failed = ModelFailed(error.kind, str(error), error.status, error.provider_text, error.message_index, sent)
-            return self._told(failed, who.bound)
+            return _told(failed, recorder.state)
         except ConfigurationError as error:
-            return self._told(ModelFailed("configuration", str(error)), who.bound)
+            return _told(ModelFailed("configuration", str(error)), recorder.state)
         return _replied(reply, who, who.prefix.sent(recorder.state))
 
-    def sent(self, state: State) -> Sent:
-        """Return what the request in flight is recorded as."""
-        return self.now(state).prefix.sent(state)
+    def sent(self, state: State) -> Sent | None:
+        """Return what the request in flight is recorded as; None where it was cut off before it was encoded."""
+        prefix = self.now(state).prefix
+        return prefix.sent(state) if prefix.holds(state) else None
 
 
 def _anew(state: State) -> bool:
     """Tell whether the choice begins anew: between turns, before a turn's first call, and where all have failed."""
     before_first = state.phase is Phase.THINKING and (state.step, state.attempt) == (1, 0)
     return state.bound is None or before_first or state.phase in {Phase.IDLE, Phase.FAULTED}
+
+
+def _told(event: ModelFailed, state: State) -> ModelFailed:
+    """Name those that failed in this turn before the one that failed now."""
+    tried = [who for who in state.failed if who != state.asked]
+    if not tried:
+        return event
+    return replace(event, text=f"{event.text.rstrip('.')}. Tried before it in this turn: {', '.join(tried)}.")
 
 
 def _replied(reply: Reply, who: Candidate, sent: Sent) -> AnyEvent:

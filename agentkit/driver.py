@@ -126,6 +126,7 @@ class Driver:
 
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""
+        before = self._state
         await self._recorder.record_kept()
         state, today = self._state, self._means.answering.now(self._state)
         begun = any(call.status in {"requested", "approved", "started", "unknown"} for call in state.calls)
@@ -133,7 +134,7 @@ class Driver:
             await self._recorder.record(RunStarted(self._means.process), then=False)
         if state.bound is None or replace(today.bound, prices=None) != replace(state.bound, prices=None):
             await self._recorder.record(today.bound, blobs=today.blobs, then=False)
-        await self._recorder.record()
+        await self._recorder.record(since=before)
 
     async def _start_owed(self, tasks: TaskGroup) -> None:
         while (check := next((c for c in commands(self._state) if isinstance(c, CheckCall)), None)) is not None:

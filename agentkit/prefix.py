@@ -59,6 +59,10 @@ class Prefix:
                 self._decisions[at] = f"message {at - 1}: bridge, this service refuses its role behind the one before"
         self._binding, self._entries = binding, state.transcript
 
+    def holds(self, state: State) -> bool:
+        """Tell whether the fragments are those of the request that `state` asks for."""
+        return len(self._entries) == len(state.transcript) and state.transcript.extends(self._entries)
+
     def sent(self, state: State) -> Sent:
         """Return what a request of these fragments is recorded as."""
         before = state.sent

@@ -46,7 +46,7 @@ class Following(Protocol):
     """Says what follows from a fact: what the core says, and who answers next where an agent has several models."""
 
     def next(self, before: State, state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
-        """Return the next fact that nobody performs; `before` is the state before this batch."""
+        """Return the next fact that nobody performs; what is not in `before` is new."""
         ...
 
     def blobs(self, event: AnyEvent) -> Sequence[Blob]:
@@ -132,8 +132,12 @@ class Recorder:
         row: InboxRow | None = None,
         blobs: Sequence[Blob] = (),
         then: bool = True,
+        since: State | None = None,
     ) -> None:
         """Record facts and all that follows from them (`then`), as one batch. Nothing of it can be cancelled.
+
+        `since` is the state behind which everything counts as new, where that is not the one on disk: the batch before
+        this one held an outcome, and not yet what follows from it.
 
         Raises:
             ProtocolError: a fact cannot follow from the state. Nothing was written.
@@ -145,14 +149,17 @@ class Recorder:
                 slim, large = _slimmed(events)
                 state, steps = _given(self.state, slim)
                 if then:
-                    state = self._follow(state, steps, verdicts or {}, large)
+                    state = self._follow(since or self.state, (state, steps), verdicts or {}, large)
                 if steps:
                     batch = self._batch(state, [step.placed for step in steps], row, (*blobs, *large))
                     await self._append(state, batch, events if row is None else ())
                     self._show(batch, [step.working for step in steps])
 
-    def _follow(self, state: State, steps: list[_Step], verdicts: Mapping[str, Verdict], blobs: list[Blob]) -> State:
-        while (event := self.following.next(self.state, state, verdicts)) is not None:
+    def _follow(
+        self, since: State, given: tuple[State, list[_Step]], verdicts: Mapping[str, Verdict], blobs: list[Blob]
+    ) -> State:
+        state, steps = given
+        while (event := self.following.next(since, state, verdicts)) is not None:
             before, state = state, apply(state, event)
             steps.append(_Step(_place(event, before, state), working(before)))
             blobs += self.following.blobs(event)

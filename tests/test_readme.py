@@ -1,5 +1,6 @@
 """The README is true: its programs run, its commands work, its files are there."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,12 +11,15 @@ from pathlib import Path
 import anyio
 import pytest
 
+import agentkit
 from agentkit.emulator import Call, Emulator, Reply
+from agentkit.models import contracts
+from tests.probe.probed_model import play
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-MAKE, HELLO, REFUND, LOOK = BLOCKS
+MAKE, HELLO, SERVER, REFUND, LOOK = BLOCKS
 
 SCRIPT = {
     "Where is order 7?": [
@@ -64,13 +68,21 @@ async def run(folder: Path, *command: str) -> str:
     return done.stdout.decode()
 
 
-def program(block: tuple[str, str], emulator: Emulator) -> str:
+def program(block: tuple[str, str], emulator: Emulator, contract: str = '"deepseek-v4"') -> str:
     """Return a program of the README with the one change it names itself: another server in the place of the name."""
     language, code = block
     assert language == "python"
     assert code.count('"deepseek-flash"') == 1
-    model = f'__import__("agentkit").Model("deepseek-v4-flash", base_url="{emulator.base_url}", contract="deepseek-v4")'
+    model = f'__import__("agentkit").Model("deepseek-v4-flash", base_url="{emulator.base_url}", contract={contract})'
     return code.replace('"deepseek-flash"', model)
+
+
+def words(line: str, emulator: Emulator) -> list[str]:
+    """Return a command of the README as it is run here: with the emulator in the place of the server it speaks of."""
+    name, *rest = line.split()
+    assert name == "agentkit"
+    here = [emulator.base_url if word.startswith("http") else word for word in rest]
+    return ["-m", "agentkit.cli", *here, *([] if emulator.base_url in here else ["--base-url", emulator.base_url])]
 
 
 async def test_hello(tmp_path: Path, emulator: Emulator) -> None:
@@ -81,6 +93,24 @@ async def test_hello(tmp_path: Path, emulator: Emulator) -> None:
 
 def test_hello_is_short() -> None:
     assert len([line for line in HELLO[1].splitlines() if line.strip()]) <= 12
+
+
+async def test_a_server_is_probed_checked_and_used_by_the_row_that_was_found(tmp_path: Path) -> None:
+    probe, doctor = SERVER[1].splitlines()
+    async with Emulator(play, contract="kimi-k2.6") as server:
+        shown = await run(tmp_path, *words(probe, server), "--yes")  # nobody is there to be asked
+        checked = await run(tmp_path, *words(doctor, server), "--json")
+    assert "written to our-contracts.toml" in shown
+    assert "agree    with all that was found: kimi-k2.6" in shown
+    checks = {each["what"]: each for each in json.loads(checked)}
+    assert {checks[what]["state"] for what in ("python", "packages", "key", "disk", "journal")} == {"ok"}
+    assert "/models answered 200" in checks["endpoint"]["says"]
+    async with Emulator(SCRIPT, contract="kimi-k2.6", port=server.port) as server:
+        contract = '__import__("pathlib").Path("our-contracts.toml")'
+        code = program(HELLO, server, contract).replace('"deepseek-v4-flash"', '"our-model"')
+        (tmp_path / "hello.py").write_text(code)
+        assert await run(tmp_path, "hello.py") == "It left our warehouse this morning.\n"
+        assert (server.counts.by_status, server.counts.losses) == ({200: 2}, 0)
 
 
 async def test_the_refund_and_the_commands_that_look_at_it(tmp_path: Path, emulator: Emulator) -> None:
@@ -109,6 +139,15 @@ def test_every_file_it_names_is_there() -> None:
     named = set(re.findall(r"`((?:tests|examples)/[\w/.]+)`", README)) | set(re.findall(r"\]\((\w[\w/.]*)\)", README))
     assert len(named) > 5
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_the_numbers_it_names_are_those_of_the_table_and_of_the_public_names() -> None:
+    assert set(re.findall(r"(\d+) public names", README)) == {str(len(agentkit.__all__))}
+    rows = {row.id for row in contracts.rows()}
+    assert set(re.findall(r"\[(\d+) contracts\]|speaks all (\d+)", README)) == {
+        (str(len(rows)), ""),
+        ("", str(len(rows))),
+    }
 
 
 def test_it_is_of_a_length_one_reads() -> None:

@@ -157,7 +157,8 @@ def _key(model: Model, row: Contract) -> tuple[Recipient | None, Check]:
     try:
         recipient = model.recipient()
     except AgentkitError as error:
-        return None, Check("key", "FAIL", str(error), f"export {row.api_key_env}=…" if row.api_key_env else "")
+        missing = row.api_key_env is not None and not os.environ.get(row.api_key_env)
+        return None, Check("key", "FAIL", str(error), f"export {row.api_key_env}=…" if missing else "")
     sent = any(name.lower() == "authorization" for name in recipient.headers)
     named = row.api_key_env is not None and bool(os.environ.get(row.api_key_env))
     if sent:
@@ -243,7 +244,8 @@ async def _journal(options: argparse.Namespace) -> AsyncIterator[Check]:
         checked = await to_thread.run_sync(check, path)
         if checked.damage:
             todo = "keep the file, and restore a copy; `agentkit export` saves sessions that can still be read"
-            yield Check("journal", "FAIL", f"{path} is damaged: {checked.damage}", todo)
+            damage = ", ".join(checked.damage.splitlines())
+            yield Check("journal", "FAIL", f"{path} is damaged: {damage}", todo)
             return
         async for each in _sessions(options, f"{path}, format {checked.format}, every page sound"):
             yield each
@@ -267,6 +269,8 @@ def _disk(path: Path) -> Check:
 def _file(path: Path) -> Check:
     if not path.exists():
         return Check("journal", "ok", f"{path} is not there yet: the first session makes it")
+    if path.is_dir():
+        return Check("journal", "FAIL", f"{path} is a folder, and a journal is a file", f"--journal {path}/agentkit.db")
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         says = f"{path} has mode {mode:04o}: others on this machine can read conversations"

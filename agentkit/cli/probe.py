@@ -146,13 +146,23 @@ def _tell(screen: Screen, findings: Findings, row: Contract) -> None:
     head = ("", "FACT", "FOUND", f"ROW {row.id}", "REQUESTS")
     screen.fresh()
     screen.grid(head, [_line(each) for each in compared], [_style(each) for each in compared])
-    reasons = [each for each in compared if each.agrees is False or not each.fact.found]
+    reasons = _reasons(compared)
     if reasons:
         screen.line()
         screen.line(("why", BOLD))
-    for each in reasons:
-        mark, style = ("≠", BAD) if each.agrees is False else ("?", DIM)
-        screen.entry([("", "", 2), (mark, style, 2)], f"{TITLES[each.fact.name]}: {each.fact.why}", style)
+    for (differs, why), titles in reasons.items():
+        mark, style = ("≠", BAD) if differs else ("?", DIM)
+        screen.entry([("", "", 2), (mark, style, 2)], f"{', '.join(titles)}: {why}", style)
+
+
+def _reasons(compared: Sequence[Compared]) -> Mapping[tuple[bool, str], Sequence[str]]:
+    """Return the facts that differ or are unknown, those with the same reason together: by (it differs, why)."""
+    found: dict[tuple[bool, str], list[str]] = {}
+    for each in compared:
+        differs = each.agrees is False
+        if differs or not each.fact.found:
+            found.setdefault((differs, each.fact.why), []).append(TITLES[each.fact.name])
+    return found
 
 
 def _line(each: Compared) -> tuple[str, ...]:

@@ -145,6 +145,8 @@ class Contract(Row):
     repairs: tuple[Literal["think", "dsml"], ...] = ()  # markup leaking into content that is put where it belongs
     bridges: Bridges = Bridges()
     call_ids: CallIds = CallIds()
+    # Arguments of calls in the history: what the service can read. "{}" stands in for others.
+    arguments: Literal["any", "json", "json_or_empty"] = "any"
     retried_finishes: tuple[str, ...] = ("insufficient_system_resource",)
     error_match: ErrorMatch = ErrorMatch()
     context: Annotated[int, Field(gt=0)] | None = None  # tokens

@@ -65,12 +65,16 @@ def _thinking(state: State) -> AnyEvent:
         return ended
     if state.rejected >= MAX_REJECTED:
         kind = state.rejected_as if state.rejected_as in {"malformed", "cut_off"} else "rejected"
-        return ModelFailed(kind, f"{state.rejected} answers in a row could not be used")
+        return ModelFailed(kind, _in_vain(state, f"{state.rejected} answers in a row could not be used"))
     if state.interrupted >= MAX_INTERRUPTED:
-        return ModelFailed("interrupted", f"the answer broke off {state.interrupted} times in a row")
+        return ModelFailed("interrupted", _in_vain(state, f"the answer broke off {state.interrupted} times in a row"))
     tokens, cost = reservation(state)
     met = _out_of_steps(state) or _out_of_tokens(state, tokens) or _out_of_money(state, cost)
     return met or ModelStarted(state.attempt + 1, tokens, cost)
+
+
+def _in_vain(state: State, what: str) -> str:
+    return f"{state.asked}: {what}; the last time: {state.trouble.rstrip('.')}"
 
 
 def _limits(state: State) -> Limits:

@@ -6,16 +6,19 @@ for ever. (sticky-if-tools asks for it only while the request carries tools and 
 the same keeps the prefix byte-stable when tools come and go.)
 """
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Literal
 
-from agentkit.core.contract import Bridges, Contract
+from agentkit.core.contract import INLINE_TAGS, ITEMS, THINKING_PARTS, Bridges, Contract
 from agentkit.core.messages import AssistantMessage, Json, Message, Part, Stored, Text, ToolMessage, UserMessage
 from agentkit.core.state import Entry
 from agentkit.errors import ProtocolError
+
+_FRAMES = frozenset({INLINE_TAGS, ITEMS, THINKING_PARTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Sending:
         extras: private fields of the message, as they came.
         beside: private fields of each call, as they came; one mapping a call, or empty where there is nothing.
         bridge: assistant text to put before it, where the provider refuses the pair of roles.
-        decision, why: what became of the reasoning.
+        decision, why: what became of the reasoning, or (placeholder) of calls that had to be changed.
     """
 
     message: Message | Instructions
@@ -143,8 +146,41 @@ def project(message: AssistantMessage, contract: Contract, model: str, *, retain
         sending = _with_private(sending, message, contract)
     if contract.carrier.sentinel is not None and message.calls and retained:
         sending = _with_sentinel(sending, contract.carrier.sentinel)
+    if sending.decision == "none" and (foreign or not retained) and _has_private(message):
+        why = "another model's private fields" if foreign else f"{contract.retention}: not asked for here"
+        sending = replace(sending, decision="dropped", why=why)
+    return _with_calls(sending, message, contract)
+
+
+def _has_private(message: AssistantMessage) -> bool:
+    """Tell whether there is more than text to lose: fields of the service, other than what its content looked like."""
+    return not message.extras.keys() <= _FRAMES or any(call.extras for call in message.calls)
+
+
+def _with_calls(sending: Sending, message: AssistantMessage, contract: Contract) -> Sending:
+    """Make the calls legal for the reader: their ids, and arguments that are JSON where it refuses others."""
     calls = tuple(replace(call, id=legal_id(call.id, contract)) for call in message.calls)
+    broken = [index for index, call in enumerate(calls) if not _readable(call.arguments, contract)]
+    if broken:
+        calls = tuple(replace(call, arguments="{}") if index in broken else call for index, call in enumerate(calls))
+        said = f"the arguments of call {', '.join(map(str, broken))} are no JSON, and the contract refuses that"
+        sending = replace(sending, decision="placeholder", why="; ".join(filter(None, (sending.why, said))))
     return sending if calls == message.calls else replace(sending, message=replace(message, calls=calls))
+
+
+def _readable(arguments: str, contract: Contract) -> bool:
+    if contract.arguments == "any" or (contract.arguments == "json_or_empty" and not arguments):
+        return True
+    try:
+        json.loads(arguments, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_json(word: str) -> None:
+    """Refuse NaN and Infinity, which Python alone takes for JSON."""
+    raise ValueError(word)
 
 
 def _text_sent(message: AssistantMessage, contract: Contract, *, foreign: bool, retained: bool) -> Sending:
@@ -193,7 +229,7 @@ def _with_private(sending: Sending, message: AssistantMessage, contract: Contrac
         {name: call.extras[name] for name in row.beside_calls if name in call.extras} for call in message.calls
     )
     sending = replace(sending, beside=beside if any(beside) else ())
-    framed = {row.write if row.write != "same" else message.carrier}
+    framed = {message.carrier, INLINE_TAGS} if row.write == "same" else {row.write}
     extras = _chosen(message.extras, {*framed, *row.opaque})
     if not extras or (sending.decision == "placeholder" and not framed.isdisjoint(extras)):
         return sending

@@ -127,9 +127,11 @@ class State:
     attempt: int = 0
     flight: Flight | None = None
     rejected: int = 0  # answers of this step that could not be used
-    rejected_as: str = ""  # why the last of them could not
+    rejected_as: str = ""  # how the last of them could not: the kind
     interrupted: int = 0  # attempts of this step that broke off
+    trouble: str = ""  # what befell the last of either, in words
     fault: ModelFailed | None = None
+    failed: tuple[str, ...] = ()  # which models have failed in the open turn
     calls: tuple[Call, ...] = ()
     transcript: Log[Entry] = field(default_factory=Log)
     turn_at: int = 0  # where in the transcript the open turn begins
@@ -147,6 +149,11 @@ class State:
     ids: Names[str] = field(default_factory=Names)
     given_up: frozenset[tuple[str, str]] = frozenset()  # (tool, arguments) of calls nobody knows the outcome of
     sent: Log[str] = field(default_factory=Log)  # hashes of the last request's fragments
+
+    @property
+    def asked(self) -> str:
+        """Which model is asked, and where."""
+        return f"{self.bound.model} at {self.bound.host}" if self.bound else ""
 
     def call(self, key: str) -> Call | None:
         """Return the call of the open step at position `key`."""

@@ -86,6 +86,7 @@ def _open_turn(state: State, event: UserSaid) -> State:
         said=(),
         text="",
         answered=False,
+        failed=(),
         model="",
         usage=Usage(),
         tool_calls=0,
@@ -184,19 +185,21 @@ def _stamped(message: AssistantMessage, state: State) -> AssistantMessage:
 
 def model_rejected(state: State, event: ModelRejected) -> State:
     """A paid answer that cannot be used."""
-    return replace(_settle(state, event.usage, event.sent), rejected=state.rejected + 1, rejected_as=event.kind)
+    state = _settle(state, event.usage, event.sent)
+    return replace(state, rejected=state.rejected + 1, rejected_as=event.kind, trouble=event.why)
 
 
 def model_interrupted(state: State, event: ModelInterrupted) -> State:
     """The answer broke off: what it cost is not known, so the reservation stays spent."""
     state = _settle(state, event.usage, event.sent)
-    return replace(state, interrupted=state.interrupted + 1, text=event.text or state.text)
+    return replace(state, interrupted=state.interrupted + 1, trouble=event.why, text=event.text or state.text)
 
 
 def model_failed(state: State, event: ModelFailed) -> State:
     """The service failed: the turn is faulted. What was refused cost nothing."""
     sent = state.sent if event.sent is None else _chain(state.sent, event.sent)
-    return replace(state, phase=Phase.FAULTED, fault=event, flight=None, sent=sent)
+    failed = state.failed if state.asked in state.failed else (*state.failed, state.asked)
+    return replace(state, phase=Phase.FAULTED, fault=event, failed=failed, flight=None, sent=sent)
 
 
 def turn_resumed(state: State, _: TurnResumed) -> State:

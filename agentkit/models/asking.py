@@ -23,14 +23,16 @@ def check(binding: Binding) -> None:
     if binding.tools:
         _check_tools(binding)
     _check_choice(binding)
-    mode = _mode(extra.get("response_format"))
+    text = extra.get("text")
+    mode = _mode(extra.get("response_format")) or _mode(text.get("format") if isinstance(text, Mapping) else None)
     if mode is not None and mode not in row.json_mode:
         known = ", ".join(row.json_mode) or "none"
         raise ConfigurationError(f"contract {row.id!r}: response_format {mode!r} is not served (it knows: {known})")
 
 
 def _check_tools(binding: Binding) -> None:
-    row, effort = binding.contract, binding.settings.effort
+    row = binding.contract
+    effort = _found(binding.settings.extra, row.thinking.effort_key or "") or binding.settings.effort
     if row.tools == "refused":
         raise ConfigurationError(
             f"model {binding.model!r} takes no tools (contract {row.id!r}): leave tools= out, or choose another model"
@@ -68,8 +70,8 @@ def _mode(given: Any) -> str | None:
     return None if mode in (None, "text") else str(mode)
 
 
-def fields(settings: Settings, contract: Contract) -> dict[str, Any]:
-    """Return the body's fields beside model, messages and tools.
+def fields(settings: Settings, contract: Contract, *, tools: bool = True) -> dict[str, Any]:
+    """Return the body's fields beside model, messages and tools; `tools` tells whether there are any.
 
     Raises:
         ConfigurationError: an effort the contract row does not know, or fields of which only one may be sent.
@@ -79,7 +81,7 @@ def fields(settings: Settings, contract: Contract) -> dict[str, Any]:
         given["temperature"] = settings.temperature
     if settings.max_tokens is not None:
         given[contract.token_limit_key] = settings.max_tokens
-    if settings.parallel_calls is not None and contract.parallel_calls_key is not None:
+    if settings.parallel_calls is not None and contract.parallel_calls_key is not None and tools:
         given[contract.parallel_calls_key] = settings.parallel_calls > 1
     given = _merged(_merged(given, _thinking(settings, contract)), settings.extra)
     _check_apart(given, contract)
@@ -96,11 +98,16 @@ def _check_apart(given: Mapping[str, Any], contract: Contract) -> None:
 
 
 def _holds(given: Any, path: str) -> bool:
+    *above, name = path.split(".")
+    inner = _found(given, ".".join(above)) if above else given
+    return isinstance(inner, Mapping) and name in inner
+
+
+def _found(given: Any, path: str) -> Any:
+    """Return what stands at a path of a body, None where there is nothing."""
     for name in path.split("."):
-        if not isinstance(given, Mapping) or name not in given:
-            return False
-        given = given[name]
-    return True
+        given = given.get(name) if isinstance(given, Mapping) else None
+    return given
 
 
 def _thinking(settings: Settings, contract: Contract) -> Mapping[str, Any]:

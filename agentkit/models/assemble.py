@@ -98,13 +98,26 @@ class Assembly:
         elif said is None and isinstance(choice.get("text"), str):  # the form before messages
             said = {"content": choice["text"]}
         pieces: list[Piece] = []
-        if said is not None and not (apart and self.begun):  # a stream may end by repeating the whole message
+        if said is not None:
             if not isinstance(said, dict):
                 raise ShapeError("a message is not an object")
+            if apart and self.begun:  # a stream may end by repeating the whole message
+                said = self._news(said)
             pieces = [piece for piece in self._said(said, apart=apart) if piece.text]
         if self.finish or apart:
             pieces += self.close()
         return pieces
+
+    def _news(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a message says that nothing was heard of yet."""
+        known = set(self._private.values())
+        if self.text.filled or self.carrier in {INLINE_TAGS, THINKING_PARTS}:
+            known |= {"content", "refusal"}
+        if self.reasoning.filled:
+            known |= set(self.contract.carrier.read)
+        if len(self.calls):
+            known |= {"tool_calls", "function_call"}
+        return {name: value for name, value in said.items() if name not in known}
 
     def _said(self, said: Mapping[str, Any], *, apart: bool) -> Iterable[Piece]:
         yield from self._reasoned(said, apart=apart)
@@ -122,6 +135,7 @@ class Assembly:
     def _reasoned(self, said: Mapping[str, Any], *, apart: bool) -> Iterable[Piece]:
         """Read the reasoning field, one per delta: where a service fills two with the same text, the first counts."""
         found: str | None = None
+        self._odd({name: said.get(name) for name in self.contract.carrier.read})
         for name in self.contract.carrier.read:
             value = said.get(name)
             if isinstance(value, str) and (value or found is None):
@@ -132,10 +146,18 @@ class Assembly:
             yield self._think(found, said[found])
         for name in self.contract.carrier.opaque:
             value = said.get(name)
-            if value:
+            if not hollow(value):
                 self._private.add(name, value, apart=apart)
-                if not (found and said[found]) and (thought := readable(value)):
+                repeated = (found and said[found]) or (self.reasoning.filled and self.carrier != name)
+                if not repeated and (thought := readable(value)):
                     yield self._think(name, thought)
+
+    def _odd(self, fields: Mapping[str, Any]) -> None:
+        """Report reasoning that is no text: nothing tells how it would have to go back."""
+        for name, value in fields.items():
+            note = f"`{name}` came as {type(value).__name__}, not as text: it was not read"
+            if not isinstance(value, str) and not hollow(value) and note not in self.notes:
+                self.notes.append(note)
 
     def _think(self, carrier: str | None, thought: str) -> Piece:
         self.carrier = self.carrier if self.reasoning.filled else carrier
@@ -340,7 +362,7 @@ def usage_of(given: object) -> Usage | None:
 def _count(given: object, *names: str) -> int:
     """Return the first figure that is there and above zero."""
     values = [given.get(name) for name in names] if isinstance(given, dict) else []
-    return next((value for value in values if isinstance(value, int) and value > 0), 0)
+    return next((int(value) for value in values if isinstance(value, int | float) and value > 0), 0)
 
 
 def _objects(value: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

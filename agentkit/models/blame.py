@@ -1,4 +1,8 @@
-"""Which message a service means that says "reasoning was lost", pure. It does not always say so (CONTRACTS.md, 2.7)."""
+"""Which message a service means that says "reasoning was lost", pure. It does not always say so (CONTRACTS.md, 2.7).
+
+The same texts of a contract row speak of messages that are out of place or hold too much, so what is said of a message
+here is only what can be seen in it.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,8 +11,8 @@ from typing import Any, Final
 from agentkit.core.contract import INLINE_TAGS, ITEMS, THINKING_PARTS, Contract
 from agentkit.models.sse import decode
 
-_INDEX: Final = re.compile(r"(?:message index |at index |messages?\[|messages\.|input\[|input\.)(\d+)")
-_QUOTED: Final = re.compile(r"['`\"]([A-Za-z]+_[\w-]+)['`\"]")
+_INDEX: Final = re.compile(r"(?:(?:message|item)s?(?: at)? index |messages?\[|messages\.|input\[|input\.)(\d+)")
+_ID: Final = re.compile(r"\b[A-Za-z]+_[\w-]+")
 _CALLED: Final = {
     THINKING_PARTS: "content[].thinking",
     INLINE_TAGS: "content with its thinking tags",
@@ -22,43 +26,49 @@ def index_in(said: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def who_lacks(fragments: Sequence[bytes], row: Contract, said: str) -> str:
-    """Say in words what is missing where, as the row asks; the index comes from `index_of`."""
-    index = index_of(fragments, row, said)
-    if row.wire == "responses":
-        where = "no answer in the request" if index is None else f"item {index}"
-        return f"{where} lacks the `reasoning` item before it"
-    where = "no answer in the request" if index is None else f"message {index}"
-    return f"{where} lacks `{_field(row, said)}`"
+def found(fragments: Sequence[bytes], row: Contract, said: str) -> tuple[int | None, str]:
+    """Return the index of the message (Responses: of the item) that is meant, and in words what is to be seen there.
 
-
-def index_of(fragments: Sequence[bytes], row: Contract, said: str) -> int | None:
-    """Return the index of the message (Responses: of the item) that is meant; None where none is to blame.
-
-    The service's own index wins, then an item it names by id, then the first one that lacks what the row asks for.
+    The service's own index wins, then an item it names by id, then the first one that lacks what the row asks for;
+    None where none is to blame.
     """
-    named = index_in(said)
-    if named is not None:
-        return named
     sent = [message for fragment in fragments for message in decode(b"[" + fragment + b"]")]
-    if row.wire == "chat":
-        return _first_message(sent, row, said)
-    ids = set(_QUOTED.findall(said))
-    meant = (index for index, item in enumerate(sent) if {item.get("id"), item.get("call_id")} & ids)
-    return next(meant, _first_item(sent, row))
+    chat = row.wire == "chat"
+    lacking = (_lacking_messages(sent, row, said) if chat else _lacking_items(sent, row)) if _asks(row) else []
+    named = index_in(said) if chat else _item_named(sent, said)
+    index = next(iter(lacking), None) if named is None else named
+    what = f"`{_field(row, said)}`" if chat else "the `reasoning` item before it"
+    where = f"{'message' if chat else 'item'} {index}"
+    if index in lacking and (named is None or row.missing == "error"):
+        return index, f"{where} lacks {what}, which contract row {row.id!r} asks for on every answer it covers"
+    meant = f"{where} is meant" if index is not None else "no message is named"
+    if index is None and _asks(row):
+        meant = f"no answer in the request lacks {what}"
+    return index, f"{meant}; all were written as contract row {row.id!r} says"
 
 
-def _first_message(sent: Sequence[Mapping[str, Any]], row: Contract, said: str) -> int | None:
-    """Find the first answer without what the row asks for; where it asks inside a turn only, in the last turn."""
-    found = None
+def _item_named(sent: Sequence[Mapping[str, Any]], said: str) -> int | None:
+    ids = set(_ID.findall(said))
+    by_id = (index for index, item in enumerate(sent) if {item.get("id"), item.get("call_id")} & ids)
+    return next(by_id, None) if (named := index_in(said)) is None else named
+
+
+def _asks(row: Contract) -> bool:
+    """Tell whether an answer without reasoning may be what the service refuses."""
+    return row.retention not in {"forbid", "hidden"} and row.missing != "degrade"
+
+
+def _lacking_messages(sent: Sequence[Mapping[str, Any]], row: Contract, said: str) -> list[int]:
+    """Find the answers without what the row asks for; where it asks inside a turn only, in the last turn."""
+    lacking: list[int] = []
     field = _field(row, said)
     for index, message in enumerate(sent):
         if message.get("role") == "user" and row.retention == "turn":
-            found = None
+            lacking = []
         asked = row.applies_to == "all_assistant" or message.get("tool_calls")
-        if found is None and asked and message.get("role") == "assistant" and _lacks(message, row, field):
-            found = index
-    return found
+        if asked and message.get("role") == "assistant" and _lacks(message, row, field):
+            lacking.append(index)
+    return lacking
 
 
 def _field(row: Contract, said: str) -> str:
@@ -85,17 +95,18 @@ def _lacks(message: Mapping[str, Any], row: Contract, field: str) -> bool:
     return all(message.get(name) is None for name in (row.carrier.read if same else (field,)))
 
 
-def _first_item(sent: Sequence[Mapping[str, Any]], row: Contract) -> int | None:
-    """Find the first answer without a reasoning item before it: an answer is a run of messages and calls."""
-    found, before = None, ""
+def _lacking_items(sent: Sequence[Mapping[str, Any]], row: Contract) -> list[int]:
+    """Find the answers without a reasoning item before it: an answer is a run of messages and calls."""
+    lacking: list[int] = []
+    before = ""
     for index, item in enumerate(sent):
         kind = _kind(item)
         if kind == "user" and row.retention == "turn":
-            found = None
-        if kind == "answer" and before not in {"answer", "reasoning"} and found is None:
-            found = index
+            lacking = []
+        if kind == "answer" and before not in {"answer", "reasoning"}:
+            lacking.append(index)
         before = kind
-    return found
+    return lacking
 
 
 def _kind(item: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ def _answer(message: AssistantMessage, sending: Sending, contract: Contract) -> 
         wire["content"] = message.text
     elif contract.empty_content != "omit":
         wire["content"] = "" if contract.empty_content == "empty" else None
-    wire.update(_as_it_came(message, sending) or _thought(message, sending, contract))
+    wire |= _thought(message, sending, contract) | _as_it_came(message, sending)
     if message.calls:
         beside = sending.beside or ({},) * len(message.calls)
         wire["tool_calls"] = [_call(*pair) for pair in zip(message.calls, beside, strict=True)]
@@ -70,7 +70,10 @@ def _answer(message: AssistantMessage, sending: Sending, contract: Contract) -> 
 def _as_it_came(message: AssistantMessage, sending: Sending) -> dict[str, Any]:
     """Return the content of this service's own answer to the letter, where more than its texts is needed for that."""
     texts = message.reasoning or "", message.text or ""
-    content = tags.rebuilt(sending.extras.get(INLINE_TAGS), *texts)
+    kept = sending.extras.get(INLINE_TAGS)
+    if INLINE_TAGS not in {message.carrier, sending.carrier} and tags.holds_reasoning(kept):
+        kept = None  # a field says the same: once is enough
+    content = tags.rebuilt(kept, *texts)
     chunks = parts.rebuilt(sending.extras.get(THINKING_PARTS), *texts)
     if content is None and chunks is None:
         return {}

@@ -35,6 +35,7 @@ __all__ = ["Asked", "patience", "refused", "reported", "unreachable", "words"]
 _Kind = tuple[type[ModelError], str]  # the error, and what to do
 
 _LONGEST: Final = 4000  # characters of a service's words that are kept
+_TOLD: Final = 600  # characters of them that stand in an error's text: a proxy's web page fills the screen
 _SHORTEST: Final = 6  # characters of a secret; what is shorter ("none", "EMPTY") is a word, and words stay readable
 _TOO_LONG: Final = re.compile(
     r"context[ _-]?(length|window|size)|context_length_exceeded|maximum context|prompt is too long|too many tokens",
@@ -77,7 +78,7 @@ _BY_STATUS: Final[Mapping[int, _Kind]] = {
 # account is reported as 429, a bad key as 400. The others count where the status says no more than "bad request".
 _PLAIN: Final[tuple[tuple[re.Pattern[str], _Kind], ...]] = (
     (re.compile(r"failed_generation|tool_use_failed|json_validate_failed|output_parse_failed"), _ODD),
-    (re.compile(r"context_(length|window)|prompt_too_long|string_above_max_length"), _LONG),
+    (re.compile(r"context_(length|window)|prompt_too_long"), _LONG),
     (re.compile(r"content_(filter|policy|moderation)|data_inspection|flagged_input|moderation_blocked"), _FILTER),
     (re.compile(r"insufficient_(quota|balance|credit|fund)|exceeded_current_quota|billing|arrearage"), _POOR),
     (re.compile(r"(invalid|incorrect)_(api_)?key|api_key_invalid|(invalid_)?authentication|unauthenticated"), _KEY),
@@ -99,12 +100,16 @@ class Asked:
     messages: Sequence[bytes] = ()
     secrets: tuple[str, ...] = ()
 
-    def clean(self, text: str) -> str:
+    def struck(self, text: str) -> str:
         """Strike the secrets out of a text."""
         for secret in self.secrets:
             if len(secret) >= _SHORTEST:
                 text = text.replace(secret, "<secret>")
-        return text[:_LONGEST]
+        return text
+
+    def clean(self, text: str) -> str:
+        """Strike the secrets out of a text, and keep what is not beyond reason of it."""
+        return self.struck(text)[:_LONGEST]
 
 
 def refused(asked: Asked, status: int, content: bytes, location: str = "") -> ModelError:
@@ -113,8 +118,9 @@ def refused(asked: Asked, status: int, content: bytes, location: str = "") -> Mo
     `AnswerMalformed` is no fault yet: the model answered, and the service could not read it.
     """
     read = _cleaned(asked, refusal.of_body(content))
-    told = f": {read.said.rstrip('.')}" if read.said else ""
-    kind, advice = _kind(asked, read.upstream or status, read)
+    told = f": {_brief(read.said).rstrip('.')}" if read.said else ""
+    paid = status == HTTPStatus.PAYMENT_REQUIRED  # 402 is final, whoever answered what behind a gateway
+    kind, advice = _POOR if paid else _kind(asked, read.upstream or status, read)
     if read.is_page:
         advice = f"{advice}. This is a web page, so perhaps not the service answered but a proxy: check base_url"
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
@@ -129,7 +135,7 @@ def reported(asked: Asked, error: Any) -> ModelError | None:
         return None
     kind, advice = _kind(asked, read.status, read)
     number = "an error" if read.status is None else f"error {read.status}"
-    text = f"reported {number} for model {asked.model!r}{{where}}: {read.said}. {advice}."
+    text = f"reported {number} for model {asked.model!r}{{where}}: {_brief(read.said).rstrip('.')}. {advice}."
     return _error(asked, read, kind, text, read.status)
 
 
@@ -151,7 +157,7 @@ def patience(headers: Mapping[str, str], now: datetime) -> float | None:
         return None if asked is None else seconds
     try:
         until = parsedate_to_datetime(asked)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())
 
@@ -202,12 +208,16 @@ def _error(asked: Asked, read: Refusal, kind: type[ModelError], text: str, statu
 
 def _violation(asked: Asked, status: int | None, said: str) -> ContractViolation:
     """Name the message the service means: it does not always do so itself (CONTRACTS.md, 2.7)."""
-    row = asked.contract
+    index, seen = blame.found(asked.messages, asked.contract, said)
     return ContractViolation(
-        f"{asked.url} says that reasoning was lost ({status}): {said!r}. In the request for model {asked.model!r} "
-        f"{blame.who_lacks(asked.messages, row, said)}, which contract row {row.id!r} asks for on every answer it "
-        "covers.",
+        f"{asked.url} says that reasoning was lost, or that a message is out of place ({status}): {_brief(said)!r}. "
+        f"In the request for model {asked.model!r} {seen}.",
         status=status,
         provider_text=said,
-        message_index=blame.index_of(asked.messages, row, said),
+        message_index=index,
     )
+
+
+def _brief(said: str) -> str:
+    """Return as much of a service's words as a person reads in an error; `provider_text` holds more."""
+    return said if len(said) <= _TOLD else f"{said[:_TOLD]}… (more in provider_text)"

@@ -129,6 +129,8 @@ class _Texts:
 
 
 def _spoken(item: Item) -> Iterator[Slot]:
+    if isinstance(item.get("content"), str | int):  # without parts, as items of a request may be
+        yield Slot("text", item, "content")
     for part in _parts(item, "content"):
         key = _TEXT_KEYS.get(str(part.get("type")))
         if key in part:

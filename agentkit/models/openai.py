@@ -8,8 +8,9 @@ answers are decoded in `reading`.
 
 import math
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ from agentkit.core.messages import AssistantMessage, Producer
 from agentkit.errors import AnswerMalformed, ModelError, Overloaded, RateLimited
 from agentkit.models import faults, wire
 from agentkit.models.address import host_of, loopback, telling
-from agentkit.models.base import Body, Reply, Show, Unusable
+from agentkit.models.base import Answered, Body, Broken, Reply, Show, Unusable
 from agentkit.models.faults import Asked
 from agentkit.models.reading import Reading
 from agentkit.models.retry import Gate, NotYet, Turn, patiently
@@ -85,7 +86,7 @@ async def ask(to: Recipient, body: Body, contract: Contract, show: Show | None) 
     Raises:
         ModelError: the service refused, or could not be reached as often as we were ready to try.
     """
-    secrets = [value.rpartition(" ")[2] for name, value in to.headers.items() if telling(name)]
+    secrets = [secret for name, value in to.headers.items() if telling(name) for secret in _secrets(value)]
     asked = Asked(to.model, to.base_url, contract, body.messages, tuple(secrets))
     data = wire.whole(body, contract, stream=show is not None or contract.always_stream)
     connection = await _connection(to.base_url)
@@ -95,6 +96,13 @@ async def ask(to: Recipient, body: Body, contract: Contract, show: Show | None) 
     except AnswerMalformed as error:
         message = AssistantMessage(text=error.generated or None, producer=_producer(to, contract))
         return Unusable("malformed", str(error), message, "", None)
+
+
+def _secrets(value: str) -> Iterator[str]:
+    """Yield what must not be told of a header: what stands behind "Bearer", and the value of each cookie."""
+    for part in value.split(";"):
+        yield part.rpartition(" ")[2]
+        yield part.partition("=")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,7 @@ async def exchange(to: Recipient, path: str, data: bytes | None = None) -> Excha
 async def _once(
     connection: _Connection, to: Recipient, asked: Asked, data: bytes, show: Show | None, turn: Turn
 ) -> Reply:
-    async with connection.limiter:
+    async with _place(connection.limiter, turn):
         async with turn:
             response = await _post(connection.client, to, asked, data)
         reading = Reading(asked.contract, _producer(to, asked.contract), response.headers.get("content-type", ""))
@@ -148,7 +156,29 @@ async def _once(
         raise NotYet(faults.unreachable(asked, broke)) from broke
     if reading.error is not None and (error := faults.reported(asked, reading.error)) is not None:
         raise _again(error)
-    return reply
+    return _told(asked, reply)
+
+
+@asynccontextmanager
+async def _place(limiter: anyio.CapacityLimiter, turn: Turn) -> AsyncIterator[None]:
+    """Take one of the endpoint's places. Who backs off has none: other models and keys need them meanwhile."""
+    while True:
+        await turn.come()
+        async with limiter:
+            if turn.gate.wait() <= 0:  # it may have closed while this one waited for a place
+                yield
+                return
+
+
+def _told(asked: Asked, reply: Reply) -> Reply:
+    """Strike the secrets out of what is recorded of an answer that is none: a service may repeat the key there."""
+    if isinstance(reply, Answered):
+        return reply
+    reply = replace(reply, why=asked.clean(reply.why))
+    if isinstance(reply, Broken):
+        return reply
+    text = reply.message.text
+    return replace(reply, message=replace(reply.message, text=None if text is None else asked.struck(text)))
 
 
 def _producer(to: Recipient, contract: Contract) -> Producer:

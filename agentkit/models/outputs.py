@@ -186,8 +186,8 @@ class Outputs(Assembly):
             grown = sorted(grown, key=lambda growing: growing.index)  # type: ignore[arg-type,return-value]  # integers
         closed = [growing.closed for growing in grown if growing.closed is not None]
         built = [growing.built() for growing in grown]
-        told = _told_in(built)
-        # The documents name the closed item as the one to send back; the last event repeats it, as a rule.
+        told = _told_in([*built, *self.final])
+        # The documents name the closed item as the one to send back; the last event repeats it, or adds to it.
         for items in sorted((closed, self.final), key=len, reverse=True):
             if len(items) >= len(built) and told <= _told_in(items):
                 return items
@@ -244,5 +244,12 @@ def _shown(item: Item) -> Iterator[Piece]:
     return (Piece(slot.said, slot.value) for slot in slots(item) if isinstance(slot.value, str) and slot.value)
 
 
-def _told_in(items: Iterable[Item]) -> set[Said]:
-    return {slot.said for item in items for slot in slots(item) if slot.value}
+def _told_in(items: Iterable[Item]) -> set[str]:
+    """Return what items hold: which kinds of words, and anything sealed."""
+    return {said for item in items for said in _told(item)}
+
+
+def _told(item: Item) -> Iterator[str]:
+    yield from (slot.said for slot in slots(item) if slot.value)
+    if item.get("encrypted_content"):
+        yield "encrypted_content"

@@ -40,12 +40,17 @@ class Private:
 class Entries:
     """A list whose entries come in fragments; which belong together is told by index, type and id.
 
-    Source: CONTRACTS.md, section 3, OpenRouter: texts concatenate, the signature arrives later, order is kept.
+    An index alone is not to be believed: met in streams was the index 0 for every entry. So without an id an entry is
+    over once another began under its index, and what is signed or sealed takes no more words.
+
+    Sources: CONTRACTS.md, section 3, OpenRouter: texts concatenate, the signature arrives later, order is kept;
+    https://github.com/OpenRouterTeam/ai-sdk-provider/pull/520 (indices in streams).
     """
 
     def __init__(self, entries: list[Any]) -> None:
         self._entries: list[Any] = []  # an entry, or a grown one: its fields, and its texts in pieces
         self._places: dict[Hashable, list[int]] = {}
+        self._newest: dict[Hashable, int] = {}  # by index
         for entry in entries:
             self.add(entry)
 
@@ -59,6 +64,7 @@ class Entries:
             at = len(self._entries)
             self._entries.append(({}, {}))
             self._places.setdefault(_place(entry), []).append(at)
+            self._newest[_place(entry)[1]] = at
         fields, texts = self._entries[at]
         for name, value in entry.items():
             if name in _TEXTS and isinstance(value, str):
@@ -77,16 +83,24 @@ class Entries:
         if entry.get("index") is None and entry.get("id") is None:
             alone = bool(places) and places[-1] == len(self._entries) - 1
             return places[-1] if alone and "data" not in entry else None
-        return next((at for at in places if _agree(self._entries[at][0].get("id"), entry.get("id"))), None)
+        return next((at for at in reversed(places) if self._goes_on(at, entry)), None)
+
+    def _goes_on(self, at: int, entry: dict[str, Any]) -> bool:
+        known, given = self._entries[at][0].get("id"), entry.get("id")
+        if known is not None and given is not None:
+            return bool(known == given)
+        return self._newest[_place(entry)[1]] == at and not _over(self._entries[at][0], entry)
 
 
-def _place(entry: Mapping[str, Any]) -> Hashable:
+def _over(fields: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Tell whether a fragment cannot be of an entry: that one is signed, or sealed, and whole."""
+    signed = bool(fields.get("signature")) and any(entry.get(name) for name in _WORDS)
+    return signed or bool(fields.get("data") and entry.get("data"))
+
+
+def _place(entry: Mapping[str, Any]) -> tuple[str, str | None]:
     index = entry.get("index")
     return str(entry.get("type")), None if index is None else str(index)
-
-
-def _agree(known: object, given: object) -> bool:
-    return known is None or given is None or known == given
 
 
 def _entry(fields: dict[str, Any], texts: dict[str, list[str]]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _layers(value: Any, *, wrapped: bool, depth: int = 0) -> Iterator[tuple[Mapp
     if not isinstance(value, dict) or depth > _DEEPEST:
         return
     yield value, wrapped
-    for key in ("error", "errors", "detail", "message", "innererror"):
+    for key in ("error", "errors", "detail", "details", "message", "innererror"):
         yield from _layers(_opened(value.get(key)), wrapped=wrapped, depth=depth + 1)
     metadata = value.get("metadata")
     if isinstance(metadata, dict):

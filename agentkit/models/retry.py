@@ -118,13 +118,17 @@ class Turn:
         self.gate = gate
         self.closing = -1  # number of the closing after which it went last
 
-    async def __aenter__(self) -> None:
+    async def come(self) -> None:
         """Wait for this one's turn. Raises: NotYet: one who went first was refused, and that counts for all."""
         seen = self.gate.closings
         while (wait := self.gate.wait()) > 0:
             await self.gate.changes(wait)
             if self.gate.closings > seen and self.gate.why is not None:
                 raise NotYet(copy(self.gate.why), 0)
+
+    async def __aenter__(self) -> None:
+        """Go, when it is this one's turn. Raises: as `come`."""
+        await self.come()
         self.closing = self.gate.closings
         self.gate.go(self)
 

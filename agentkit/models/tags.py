@@ -17,6 +17,7 @@ Shown: TypeAlias = tuple[Literal["text", "reasoning"], str]
 KNOWN: Final[tuple[Pair, ...]] = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
     ("<mm:think>", "</mm:think>"),
     ("◁think▷", "◁/think▷"),
     ("[THINK]", "[/THINK]"),
@@ -137,6 +138,15 @@ class Splitter:
         self._raw = [head[: len(head) - len(bare)]]
         self.answering, self._space = True, []
         shown.append(("text", bare))
+
+
+def holds_reasoning(kept: Json) -> bool:
+    """Tell of what `Splitter.kept` returned whether the thinking between the tags is the message's, to the letter."""
+    match kept:
+        case [str(), str()]:
+            return True
+        case _:
+            return False
 
 
 def rebuilt(kept: Json, reasoning: str, text: str) -> str | None:

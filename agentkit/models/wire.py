@@ -41,7 +41,7 @@ def head(binding: Binding) -> bytes:
     body: dict[str, Any] = {"model": binding.model}
     if binding.tools:
         body["tools"] = [_WIRES[binding.contract.wire].tool(spec) for spec in binding.tools]
-    body.update(asking.fields(binding.settings, binding.contract))
+    body.update(asking.fields(binding.settings, binding.contract, tools=bool(binding.tools)))
     try:
         return _bytes(body)
     except (TypeError, ValueError) as error:

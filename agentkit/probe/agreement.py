@@ -80,7 +80,8 @@ def carriers(row: Contract) -> list[str]:
 
 
 def _carried(row: Contract, value: Collection[str]) -> bool:
-    return set(value) <= set(carriers(row)) and bool(value) == bool(carriers(row))
+    """Tell whether reasoning came where the row says; that none came is no difference where thinking is off unasked."""
+    return set(value) <= set(carriers(row)) if value else not carriers(row) or not row.thinking.default
 
 
 def _writes(row: Contract) -> str:

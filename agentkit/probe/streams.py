@@ -29,7 +29,8 @@ async def streamed(bench: Bench, notes: Notes) -> None:
         notes.unknown("parallel", "tools are refused")
     by = [answer.number for answer in answers]
     seen = list(dict.fromkeys(name for answer in answers for name in answer.carriers))
-    notes.found("streamed_carrier", seen, "what the streams hold", *by)
+    said = "what the streams hold beside text and calls" if seen else "no stream holds any reasoning"
+    notes.found("streamed_carrier", seen, said, *by)
     asked = "" if usage else ", unasked; stream_options is refused"
     notes.found("usage_in_stream", bool(plain.usage) and usage, f"{_place(plain)}{asked}", plain.number)
     odd = list(dict.fromkeys(oddity for answer in answers for oddity in _odd(answer)))

@@ -49,6 +49,16 @@ def test_a_missing_key_fails_and_says_which_variable(agentkit: Type) -> None:
     assert "'deepseek-v4' rules for deepseek-flash at api.deepseek.com" in done.out
 
 
+def test_a_key_that_would_go_in_the_open_is_not_asked_for_again(
+    agentkit: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-very-secret")
+    url = "http://api.deepseek.com/v1"
+    key = checks(agentkit("doctor", "--model", "deepseek-flash", "--base-url", url, "--offline", "--json"))["key"]
+    assert (key["state"], key["todo"]) == ("FAIL", "")
+    assert "in the open: use https" in key["says"]
+
+
 def test_a_key_is_told_by_its_variable_and_never_by_its_value(agentkit: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-very-secret")
     done = agentkit("doctor", "--model", "deepseek-flash", "--offline")
@@ -111,6 +121,7 @@ def test_a_damaged_journal_fails(agentkit: Type, serve: Serve) -> None:
     done = agentkit("doctor")
     assert done.code == 1
     assert "FAIL journal   agentkit.db is damaged: " in done.out
+    assert "\\n" not in done.out
     assert agentkit("sessions").code == 0
 
 
@@ -122,6 +133,15 @@ def test_a_file_that_is_no_journal_fails_and_stays_as_it_is(agentkit: Type) -> N
     for name, said in (("other.txt", "not a journal"), ("other.db", "a database of another program")):
         done = agentkit("doctor", "--journal", name)
         assert (done.code, said in done.out) == (1, True), done.out
+
+
+def test_a_folder_is_no_journal(agentkit: Type) -> None:
+    Path("shop").mkdir()
+    done = agentkit("doctor", "--journal", "shop")
+    assert done.code == 1
+    assert "FAIL journal   shop is a folder" in done.out
+    assert "→ --journal shop/agentkit.db" in done.out
+    assert "chmod" not in done.out
 
 
 def test_others_may_not_read_a_journal(agentkit: Type, serve: Serve) -> None:

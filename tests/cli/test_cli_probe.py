@@ -82,8 +82,18 @@ def test_what_differs_is_marked_and_explained(agentkit: Type, service: Service) 
 def test_what_is_unknown_says_why(agentkit: Type, service: Service) -> None:
     done = agentkit(*service.words, "--yes")
     assert "? asked for on" in done.out
-    assert "  ? asked for on: it is asked for nowhere" in done.out
+    assert "  ? asked for on, the refusal says: it is asked for nowhere" in done.out
     assert "ROW generic" in done.out
+
+
+@pytest.mark.parametrize("service", [{"script": lambda _: Reply("391")}], indirect=True)
+def test_a_reason_is_told_once(agentkit: Type, service: Service) -> None:
+    done = agentkit(*service.words, "--yes")
+    _, _, reasons = done.out.partition("\nwhy\n")
+    told = [line.partition(": ")[2] for line in reasons.split("\nspent")[0].strip().splitlines()]
+    assert len(told) > 3
+    assert len(set(told)) == len(told)
+    assert "  ? old reasoning, where it is missing, asked for on, " in done.out
 
 
 def test_a_program_gets_every_fact(agentkit: Type, service: Service) -> None:

@@ -250,3 +250,35 @@ def test_an_own_answer_goes_back_as_it_came(each: Contract) -> None:
     taken = carrier.write != "none" and not (carrier.opaque and carrier.with_opaque == "alone")
     assert sending.reasoning == ("r" if taken else None)
     assert sending.decision == ("dropped" if carrier.write == "none" else "verbatim")
+
+
+def test_private_fields_that_stay_behind_are_told() -> None:
+    contract = row(carrier={"write": "reasoning", "opaque": ["reasoning_details"], "beside_calls": ["extra_content"]})
+    for message in (answer(None, extras=DETAILS), signed(SIGNED, {})):
+        assert sent(message, contract).decision != "dropped"
+        gone = sent(replace(message, producer=OTHER), contract)
+        assert (gone.decision, gone.why, gone.extras) == ("dropped", "another model's private fields", {})
+        late = sent(message, row(retention="turn"), retained=False)
+        assert (late.decision, late.why) == ("dropped", "turn: not asked for here")
+    assert sent(answer(None, extras={THINKING_PARTS: ["frame"]}, producer=OTHER), contract).decision == "none"
+
+
+@pytest.mark.parametrize("takes", ["any", "json", "json_or_empty"])
+def test_arguments_the_reader_cannot_read_do_not_spoil_the_session(takes: str) -> None:
+    given = ('{"a": 1}', '{"a": ', "", "[" * 100_000, '{"a": NaN}')
+    calls = tuple(ToolCall(f"c{n}", "look", arguments) for n, arguments in enumerate(given))
+    sending = sent(answer(calls=calls), row(arguments=takes))
+    assert isinstance(sending.message, AssistantMessage)
+    wrong = {"any": (), "json": (1, 2, 3, 4), "json_or_empty": (1, 3, 4)}[takes]
+    assert [call.arguments for call in sending.message.calls] == [
+        "{}" if n in wrong else arguments for n, arguments in enumerate(given)
+    ]
+    said = f"the arguments of call {', '.join(map(str, wrong))} are no JSON, and the contract refuses that"
+    assert (sending.decision, sending.why) == (("placeholder", said) if wrong else ("verbatim", ""))
+    assert (sending.reasoning, sent(answer(), row(arguments=takes)).decision) == ("r", "verbatim")
+
+
+def test_tags_of_an_own_content_go_along_where_the_row_writes_what_came() -> None:
+    message = answer(carrier="reasoning", extras={INLINE_TAGS: ["<t>b</t>"]})
+    assert sent(message, row(carrier={"write": "same"})).extras == {INLINE_TAGS: ["<t>b</t>"]}
+    assert sent(message, row(carrier={"write": "reasoning"})).extras == {}

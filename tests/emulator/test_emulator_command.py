@@ -71,16 +71,25 @@ def test_help_lists_the_contracts_and_says_where_the_script_format_is_told(capsy
 def test_bad_options_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "script.json"
     assert run(["--script", str(script)]) == 2
-    assert "No such file" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"agentkit emulator: {script}: No such file or directory\n"
     script.write_text("[]", "utf-8")
     assert run(["--script", str(script)]) == 2
-    assert "a script is an object" in capsys.readouterr().err
+    assert f"{script}: a script is an object" in capsys.readouterr().err
     script.write_bytes(b"\xff")
     assert run(["--script", str(script)]) == 2
     assert "utf-8" in capsys.readouterr().err
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert run(["--port", str(taken.getsockname()[1])]) == 2
-    assert "in use" in capsys.readouterr().err
+        port = taken.getsockname()[1]
+        assert run(["--port", str(port)]) == 2
+    assert f"port {port}: Address already in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "eighty"])
+def test_what_is_no_port_is_told(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run([f"--port={port}"])
+    assert ended.value.code == 2
+    assert f"a port is a number from 0 to 65535, not '{port}'" in capsys.readouterr().err
 
 
 @pytest.mark.anyio

@@ -1,6 +1,7 @@
 """How each shipped row asks: thinking on, off and scaled, and what the service would refuse said beforehand."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from agentkit.core.contract import Contract, Thinking
 from agentkit.core.spec import Binding, BoundTool, Limits, Settings, ToolSpec
 from agentkit.errors import ConfigurationError
-from agentkit.models import asking, contracts
+from agentkit.models import asking, contracts, wire
 
 TODAY = date(2026, 11, 21)
 LOOK = ToolSpec(BoundTool("look", "d", "read", exclusive=False), "Look.", {"type": "object"})
@@ -206,6 +207,8 @@ def test_tools_beside_an_effort_are_refused_where_the_row_says() -> None:
         "or choose a contract row of another wire"
     )
     assert (fields("openai"), fields("openai", effort="none")) == ({}, {"reasoning_effort": "none"})
+    assert "beside effort='low'" in refusal("openai", extra={"reasoning_effort": "low"})
+    assert fields("openai", extra={"reasoning_effort": "none"}) == {"reasoning_effort": "none"}
     alone = Binding("a", "m", "", (), Settings(effort="high"), contracts.named("openai", TODAY), Limits(), "0")
     asking.check(alone)
     assert asking.fields(alone.settings, alone.contract) == {"reasoning_effort": "high"}
@@ -222,6 +225,8 @@ def test_tools_beside_an_effort_are_refused_where_the_row_says() -> None:
 def test_a_response_format_that_is_not_served(row: str, mode: str, known: str) -> None:
     said = refusal(row, extra={"response_format": {"type": mode}})
     assert said == f"contract {row!r}: response_format {mode!r} is not served (it knows: {known})"
+    assert refusal(row, extra={"text": {"format": {"type": mode}}}) == said
+    assert fields(row, extra={"text": "odd"}) == {**fields(row), "text": "odd"}
     assert fields(row, extra={"response_format": {"type": "text"}})["response_format"] == {"type": "text"}
 
 
@@ -231,6 +236,14 @@ def test_limits_and_parallel_calls_in_the_rows_own_names() -> None:
     assert fields("openai-responses", **asked) == {**ENCRYPTED, "max_output_tokens": 9, "parallel_tool_calls": False}
     assert fields("deepseek-v4", **asked) == {"max_tokens": 9}
     assert fields("mistral", max_tokens=9, parallel_calls=4) == {"max_tokens": 9, "parallel_tool_calls": True}
+
+
+def test_without_tools_nothing_is_said_of_parallel_calls() -> None:
+    """Refused: "'parallel_tool_calls' is only allowed when 'tools' are specified"."""
+    for name in ("openai", "openai-responses", "mistral"):
+        bare = Binding("a", "m", "", (), Settings(parallel_calls=1), contracts.named(name, TODAY), Limits(), "0")
+        assert "parallel_tool_calls" not in json.loads(wire.head(bare))
+        assert json.loads(wire.head(replace(bare, tools=(LOOK,))))["parallel_tool_calls"] is False
 
 
 def test_sampling_goes_along_where_it_is_not_an_error() -> None:

@@ -198,14 +198,37 @@ def test_entries_interleave_and_keep_the_order_in_which_they_began() -> None:
     assert details(
         [{"index": 1, "type": "s", "summary": "b"}, {"index": 0, "type": "s", "summary": "a"}],
         [{"index": 0, "type": "s", "summary": "A"}, {"index": 1, "type": "s", "summary": "B", "id": "late"}],
-        [{"index": 1, "type": "e", "data": "1"}, {"index": 1, "type": "e", "data": "2"}],
         [{"index": "1", "type": "s", "summary": "!", "id": None}, {"index": 1, "type": "s", "id": "new", "x": None}],
+        [{"index": 1, "type": "s", "summary": "?", "id": "late"}],
     ) == {
         "reasoning_details": [
-            {"index": "1", "type": "s", "summary": "bB!", "id": "late"},
+            {"index": 1, "type": "s", "summary": "bB!?", "id": "late"},
             {"index": 0, "type": "s", "summary": "aA"},
-            {"index": 1, "type": "e", "data": "12"},
             {"index": 1, "type": "s", "id": "new", "x": None},
+        ]
+    }
+
+
+def test_entries_all_under_one_index_stay_apart_and_whole() -> None:
+    text, seal = {"index": 0, "type": "t"}, {"index": 0, "type": "e"}
+    assert details(
+        [{**text, "text": "a", "id": None}],
+        [{**text, "text": "", "signature": "s1"}],
+        [{**text, "text": "b"}],
+        [{**text, "signature": "s2"}],
+        [{**seal, "data": "1"}],
+        [{**text, "text": "c"}],
+        [{**seal, "data": "2"}],
+        [{**seal, "data": "3"}, {**seal, "data": "4", "id": "call"}],
+    ) == {
+        "reasoning_details": [
+            {**text, "text": "a", "id": None, "signature": "s1"},
+            {**text, "text": "b", "signature": "s2"},
+            {**seal, "data": "1"},
+            {**text, "text": "c"},
+            {**seal, "data": "2"},
+            {**seal, "data": "3"},
+            {**seal, "data": "4", "id": "call"},
         ]
     }
 
@@ -251,6 +274,19 @@ def test_private_texts_go_end_to_end_and_objects_member_by_member() -> None:
     assert said.extras == {"sealed": "ab", "box": {"in": {"x": "1", "y": "2"}, "n": None}}
 
 
+def test_reasoning_that_is_no_text_is_reported() -> None:
+    odd = [chunk(reasoning={"content": "hm"}), chunk(reasoning={"content": "hm"}), chunk(reasoning={"content": ""})]
+    reply = streamed(*odd, chunk("stop", content="t"))
+    assert isinstance(reply, Answered)
+    assert (reply.message.reasoning, reply.notes) == (None, ("`reasoning` came as dict, not as text: it was not read",))
+
+
+def test_a_private_field_that_says_nothing_is_none() -> None:
+    hollow = {"google": {"thought_signature": ""}}
+    said = message(streamed(chunk("stop", extra_content=hollow, content="t"), row=keeping("extra_content")))
+    assert said.extras == {}
+
+
 def test_private_fields_the_row_does_not_name_are_not_kept() -> None:
     call = {**fragment("{}", "f", index=0, id="a"), "extra_content": {"s": 1}}
     said = message(streamed(chunk(reasoning_details=[{"text": "a"}], content="t", tool_calls=[call]), chunk("stop")))
@@ -287,6 +323,17 @@ def test_a_stream_that_ends_with_the_whole_message_says_it_once() -> None:
     assert message(streamed(chunk(content="Hi"), again)).text == "Hi"
     both = {"choices": [{"delta": {"content": "Hi"}, "message": {"content": "Hi"}, "finish_reason": "stop"}]}
     assert message(streamed(both)).text == "Hi"
+
+
+def test_a_whole_message_at_the_end_adds_what_was_not_said() -> None:
+    call = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+    entries = [{"type": "e", "data": "1"}, {"type": "t", "text": "hm"}]
+    last: Any = {"content": "Hi", "reasoning": "hm", "tool_calls": [call], "reasoning_details": entries}
+    end = {"choices": [{"message": last, "finish_reason": "tool_calls"}]}
+    for begin in ({"content": "Hi"}, {"reasoning": "hm"}, {"tool_calls": [call]}, {"reasoning_details": entries[1:]}):
+        said = message(streamed(chunk(**begin), end, row=keeping("reasoning_details")))
+        assert (said.text, said.reasoning, [call.name for call in said.calls]) == ("Hi", "hm", ["f"])
+        assert said.extras["reasoning_details"] == (entries[1:] if "reasoning_details" in begin else entries)
 
 
 def test_chunks_without_choices_say_nothing() -> None:

@@ -86,3 +86,39 @@ def test_other_carriers_are_looked_for_where_they_are(carrier: Carrier, kept: by
     error = refused(row, "a signature is missing", [MESSAGES[1], kept, lost])
     assert error.message_index == 2
     assert f"message 2 lacks `{field}`" in str(error)
+
+
+CALL = b'{"role":"assistant","reasoning_content":"r","tool_calls":[{"id":"c"}]}'
+
+
+@pytest.mark.parametrize(
+    ("row", "said", "index", "seen"),
+    [
+        ("groq", "'messages.3' : property 'reasoning_content' is unsupported", 3, "message 3 is meant; all were"),
+        ("mistral", "Unexpected role 'user' after role 'tool'", None, "no message is named; all were"),
+        ("deepseek-r1", "reasoning_content is not allowed", None, "no message is named; all were"),
+        ("deepseek-r1", "messages[3]: reasoning_content is not allowed", 3, "message 3 is meant; all were"),
+    ],
+)
+def test_nothing_is_said_to_lack_where_that_is_not_what_was_refused(
+    row: str, said: str, index: int | None, seen: str
+) -> None:
+    error = refused(contracts.named(row, date(2026, 11, 21)), said, [*MESSAGES, CALL])
+    assert error.message_index == index
+    assert f"says that reasoning was lost, or that a message is out of place (400): {said!r}. " in str(error)
+    assert f"In the request for model 'm' {seen} written as contract row {row!r} says." in str(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "index"),
+    [
+        ("Item 'rs_1' of type 'reasoning' was provided without its required following item.", 1),
+        ("No tool output found for function call call_2.", 5),
+        ("Item with id 'rs_2' not found. Items are not persisted when `store` is set to false.", 4),
+    ],
+)
+def test_an_item_that_is_named_is_not_said_to_lack_what_it_has(said: str, index: int) -> None:
+    second = b'{"type":"reasoning","id":"rs_2"},{"type":"function_call","id":"fc_2","call_id":"call_2"}'
+    error = refused(contracts.named("openai-responses", date(2026, 11, 21)), said, [*TURN[:3], second])
+    assert error.message_index == index
+    assert f"item {index} is meant; " in str(error)

@@ -276,8 +276,8 @@ FACTS: dict[str, dict[Any, str]] = {
         "drop": "gemini-openai openai-responses xai-responses openrouter groq generic",
     },
     "switch_boundary": {
-        "model": "gemini-openai openai-responses xai-responses openrouter openrouter-deepseek groq",
-        "contract": "deepseek-v4 minimax-m2 generic",
+        "model": "gemini-openai openai-responses xai-responses openrouter openrouter-deepseek groq generic",
+        "contract": "deepseek-v4 minimax-m2",
     },
     "token_limit_key": {
         "max_completion_tokens": "openai groq xai",
@@ -288,8 +288,19 @@ FACTS: dict[str, dict[Any, str]] = {
     "usage_in_stream": {False: "mistral", True: "deepseek-v4 qwen"},
     "json_mode": {("json_object",): "deepseek-v4 glm kimi-k2.6", (): "minimax-m2 minimax-m3 deepseek-r1"},
     "system_role": {"developer": "openai openai-responses", "system": "deepseek-v4 xai-responses"},
-    "carrier.with_opaque": {"both": "openrouter-deepseek minimax-m2-split minimax-m3-split", "alone": "openrouter"},
-    "carrier.opaque": {("reasoning_details",): "openrouter openrouter-deepseek minimax-m2-split generic"},
+    "carrier.with_opaque": {
+        "both": "openrouter-deepseek minimax-m2-split minimax-m3-split gemini-openai",
+        "alone": "openrouter",
+    },
+    "carrier.opaque": {
+        ("reasoning_details",): "openrouter openrouter-deepseek minimax-m2-split generic",
+        ("extra_content",): "gemini-openai",
+    },
+    "arguments": {
+        "any": "deepseek-v4 openai mistral",
+        "json": "mimo llama-cpp ollama lm-studio",
+        "json_or_empty": "vllm sglang openrouter openrouter-deepseek gemini-openai",
+    },
     "api_key_env": {
         "DEEPSEEK_API_KEY": "deepseek-v4 deepseek-responses",
         "MOONSHOT_API_KEY": "kimi-k2.6-keep kimi-k3",

@@ -139,3 +139,18 @@ async def test_a_service_under_load_is_waited_for() -> None:
         reply = await model.call(Body(b'{"model":"m"}', [b'{"role":"user","content":"Hello"}']), model.resolve(), None)
         assert isinstance(reply, Answered)
         assert server.counts.by_status == {429: 1, 503: 1, 200: 1}
+
+
+async def test_arguments_that_are_no_json_do_not_spoil_the_session() -> None:
+    broken = Reply("", "r", (Call("find", '{"q": "x'), Call("find", "")))
+    async with Emulator(contract="mimo", script={"*": [broken, Reply("Done.", "r")]}) as server:
+        model = Model("m", base_url=server.base_url, contract="mimo")
+        row = model.resolve()
+        sent = [model.encode(Sending(UserMessage((Text("Hello"),))), row)]
+        reply = await model.call(Body(HEAD, sent), row, None)
+        assert isinstance(reply, Answered)
+        assert [call.arguments for call in reply.message.calls] == ['{"q": "x', ""]
+        sent.append(model.encode(project(reply.message, row, "m", retained=True), row))
+        results = [ToolMessage(call.id, call.name, (Text("not JSON"),)) for call in reply.message.calls]
+        sent += [model.encode(Sending(result), row) for result in results]
+        assert isinstance(await model.call(Body(HEAD, sent), row, None), Answered)

@@ -133,6 +133,7 @@ def test_the_services_own_index_wins() -> None:
     other = refused(400, {"error": {"message": "messages[3]: missing field `id`"}})
     assert other.message_index == 3
     assert "(message 3)" in str(other)
+    assert refused(400, {"error": "Invalid tool at index 3: it has no name"}).message_index is None
 
 
 def test_no_message_is_blamed_where_none_lacks_it() -> None:
@@ -195,6 +196,15 @@ def wrapped(raw: Any, **outer: Any) -> dict[str, Any]:
         (502, wrapped({"error": {"message": "x", "status": 401}}), errors.AuthenticationFailed),
         (400, wrapped(wrapped({"error": {"code": "insufficient_quota"}})), errors.BalanceExhausted),
         (429, wrapped("busy upstream, retry shortly"), errors.RateLimited),
+        (402, wrapped({"error": {"message": "x", "code": 429}}), errors.BalanceExhausted),
+        (402, {"error": {"message": "x", "code": "tool_use_failed"}}, errors.BalanceExhausted),
+        # An id or a name that is too long is no conversation that is.
+        (
+            400,
+            {"error": {"message": "'messages[3].tool_calls[0].id'", "code": "string_above_max_length"}},
+            errors.BadRequest,
+        ),
+        (400, [{"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}], errors.AuthenticationFailed),
         (400, {"error": {"message": json.dumps({"error": {"code": "content_filter"}})}}, errors.ContentFiltered),
     ],
 )
@@ -312,7 +322,12 @@ def test_recorded_refusals_are_what_they_say(recording: str, kind: type[errors.M
 
 
 def test_long_words_are_cut() -> None:
-    assert len(refused(400, b"x" * 100_000).provider_text) == 4000
+    for status, row in ((400, GENERIC), (502, GENERIC), (400, V4)):
+        error = refused(status, LOST.encode() + b"x" * 100_000, row)
+        assert len(error.provider_text) == 4000
+        assert LOST in str(error)
+        assert "x… (more in provider_text)" in str(error)
+        assert len(str(error)) < 1200
 
 
 @pytest.mark.parametrize(
@@ -325,6 +340,8 @@ def test_long_words_are_cut() -> None:
         ({"retry-after": "Sat, 21 Nov 2026 12:00:30 GMT"}, 30),
         ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}, 0),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "Sat, 21 Nov 99999999999999 12:00:00 GMT"}, None),
+        ({"retry-after": "Sat, 21 Nov 2026 12:00:00 +99999999999999"}, None),
     ],
 )
 def test_the_wait_a_service_asks_for(headers: dict[str, str], seconds: float | None) -> None:

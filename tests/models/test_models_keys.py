@@ -8,7 +8,7 @@ import pytest
 from agentkit.core.contract import Contract, Match
 from agentkit.errors import AuthenticationFailed, ConfigurationError
 from agentkit.models import Model
-from agentkit.models.base import Answered, Body
+from agentkit.models.base import Answered, Body, Broken, Unusable
 
 pytestmark = pytest.mark.anyio
 
@@ -136,3 +136,45 @@ async def test_a_key_that_the_service_repeats_is_struck_out(serving: Any, http: 
         assert "k-very-secret" not in repr(error) + str(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     assert "k-very-secret" not in repr(model)
+
+
+async def test_each_cookie_is_struck_out(serving: Any, http: Any) -> None:
+    body = b'{"error":{"message":"sid sid-4711 or id-4712 is old, service","type":"authentication_error"}}'
+    async with serving(http(body, status="401 No")) as server:
+        headers = {"Cookie": "sid=sid-4711; id=id-4712; team=service"}
+        model = Model("m", base_url=server.base_url, headers=headers)
+        with pytest.raises(AuthenticationFailed) as caught:
+            await model.call(BODY, model.resolve(), None)
+    assert caught.value.provider_text == "sid <secret> or <secret> is old, <secret>"
+
+
+REPEATED = b'"no such key: k-very-secret"'
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"error":{"message":%b,"code":"odd"}}', Broken),
+        (b'{"info":%b}', Unusable),
+        (b"%b, and no JSON", Unusable),
+        (b'{"choices":[{"message":{"content":%b},"finish_reason":"content_filter"}]}', Unusable),
+    ],
+)
+async def test_a_key_in_an_answer_that_is_none_is_struck_out_too(
+    serving: Any, http: Any, body: bytes, kind: Any
+) -> None:
+    async with serving(http(body % REPEATED)) as server:
+        model = Model("m", base_url=server.base_url, api_key="k-very-secret")
+        reply = await model.call(BODY, model.resolve(), None)
+    assert isinstance(reply, kind)
+    assert "k-very-secret" not in repr(reply)
+    assert "no such key: <secret>" in repr(reply)
+
+
+async def test_a_key_in_a_stream_that_breaks_off_with_an_error_is_struck_out_too(serving: Any, stream: Any) -> None:
+    begun = b'data: {"choices":[{"delta":{"content":"Hel"}}]}\n\n'
+    async with serving(stream(begun, b'data: {"error":{"message":%b}}\n\n' % REPEATED)) as server:
+        model = Model("m", base_url=server.base_url, api_key="k-very-secret")
+        reply = await model.call(BODY, model.resolve(), lambda _: None)
+    assert isinstance(reply, Broken)
+    assert (reply.text, reply.why.rpartition(": ")[2]) == ("Hel", "<secret>")

@@ -161,6 +161,20 @@ def test_items_only_the_last_event_holds_are_part_of_the_answer() -> None:
     assert items(streamed(*events([THOUGHT, MESSAGE], last=OUTPUT))) == OUTPUT
 
 
+def test_a_seal_only_the_last_event_holds_is_kept() -> None:
+    bare = {name: value for name, value in THOUGHT.items() if name != "encrypted_content"}
+    assert bare != THOUGHT
+    assert items(streamed(*events([bare, CALL], last=[THOUGHT, CALL]))) == [THOUGHT, CALL]
+    assert items(streamed(*events([THOUGHT, CALL], last=[bare, CALL]))) == [THOUGHT, CALL]
+
+
+def test_a_message_without_parts_is_read_and_goes_back_as_it_came() -> None:
+    for content in ("Plain.", ""):
+        plain = {"type": "message", "id": "msg_1", "role": "assistant", "content": content}
+        reply = whole(response([THOUGHT, plain, CALL]))
+        assert (message(reply).text, items(reply)) == (content or None, [THOUGHT, plain, CALL])
+
+
 def test_calls_that_grow_at_the_same_time() -> None:
     first, second = (list(inside(item, {"item_id": item["id"]})) for item in (CALL, OTHER))
     opened = [{"type": "response.output_item.added", "item": {**item, "arguments": None}} for item in (CALL, OTHER)]

@@ -90,6 +90,19 @@ def test_thinking_is_split_from_the_text(content: str, reasoning: str | None, te
                 assert (shown(pieces, "reasoning"), shown(pieces, "text")) == (reasoning or "", text or "")
 
 
+@pytest.mark.parametrize("thought", ["hm", "something else"])
+def test_tags_beside_a_field_are_sent_once_and_lost_never(thought: str) -> None:
+    content = "<think>hm</think>Hi"
+    answer = Assembly(SAME, MADE)
+    answer.add(chunk(reasoning_content=thought))
+    answer.add(chunk("stop", content=content))
+    reply = judge(answer)
+    assert isinstance(reply, Answered)
+    assert (reply.message.reasoning, reply.message.text) == (thought, "Hi")
+    kept = "Hi" if thought == "hm" else content
+    assert back(reply.message, SAME) == {"role": "assistant", "content": kept, "reasoning_content": thought}
+
+
 @given(CONTENT, st.sets(st.integers(0, 60)))
 @example("<think>a\ud83d</think>\ude00", {8, 9, 17, 18})
 def test_any_content_cut_anywhere_goes_back_byte_for_byte(content: str, cuts: set[int]) -> None:

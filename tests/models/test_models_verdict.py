@@ -206,6 +206,7 @@ def test_a_whole_answer_cut_in_the_middle_is_broken() -> None:
         ({}, None),
         ({"prompt_tokens": None}, None),
         ({"prompt_tokens": 5, "completion_tokens": 2}, (5, 0, 2, 0)),
+        ({"prompt_tokens": 5.0, "completion_tokens": 2.0}, (5, 0, 2, 0)),
         ({"prompt_tokens": 9, "prompt_cache_hit_tokens": 8, "completion_tokens": 2}, (9, 8, 2, 0)),
         ({"prompt_tokens": 9, "cached_tokens": 4, "completion_tokens": 2}, (9, 4, 2, 0)),
         (

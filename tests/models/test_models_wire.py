@@ -148,13 +148,11 @@ def test_settings_follow_the_row() -> None:
         token_limit_key="max_completion_tokens",  # noqa: S106 - no password
         parallel_calls_key="parallel",
     )
-    assert headed(row, temperature=0.5, max_tokens=9, parallel_calls=1) == {
-        "model": "m",
-        "max_completion_tokens": 9,
-        "parallel": False,
-    }
-    assert headed(row, parallel_calls=4)["parallel"] is True
-    assert headed(parallel_calls=4) == {"model": "m"}
+    assert headed(row, temperature=0.5, max_tokens=9) == {"model": "m", "max_completion_tokens": 9}
+    spec = (ToolSpec(BoundTool("find", "d", "read", exclusive=False), "Finds.", {}),)
+    assert [headed(row, spec, parallel_calls=limit)["parallel"] for limit in (1, 4)] == [False, True]
+    assert headed(row, parallel_calls=4) == {"model": "m"}
+    assert headed(tools=spec, parallel_calls=4).keys() == {"model", "tools"}
 
 
 def test_effort_and_switch_follow_the_row() -> None:

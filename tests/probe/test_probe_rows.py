@@ -40,7 +40,6 @@ DIFFERS: Mapping[str, Mapping[str, str]] = {
     "qwen": {"always_stream": "older models answer only in streams, the emulated one does not insist"},
     "qwen-keep": {"always_stream": "older models answer only in streams, the emulated one does not insist"},
     "mistral": {"thinks": "the emulated model thinks unless told not to"},
-    "gemini-openai": {"applies_to": "answers without calls carry no signature, so none is missing there"},
     "xai": {
         "off": "which models take an effort is not for the row to say",
         "efforts": "which models take an effort is not for the row to say",

@@ -14,6 +14,7 @@ from agentkit.emulator import Emulator, Fault, Reply
 from agentkit.errors import AuthenticationFailed, BadRequest, ProtocolError, Unreachable
 from agentkit.models import contracts
 from agentkit.probe import Findings, Target, compare, plan, probe, row_of, toml_of
+from agentkit.probe.agreement import differing
 from agentkit.probe.bench import Bench
 from agentkit.probe.budget import Plan
 from agentkit.probe.facts import TITLES, Notes
@@ -59,6 +60,17 @@ async def test_a_model_without_thoughts_has_nothing_to_send_back() -> None:
     assert (findings.fact("carrier").value, findings.fact("thinks").value) == ([], False)
     assert "--set" in findings.fact("retention").why
     assert not findings.fact("off").found
+    assert findings.fact("streamed_carrier").why == "no stream holds any reasoning"
+
+
+async def test_that_no_reasoning_came_differs_only_from_a_row_that_thinks_unasked() -> None:
+    findings, _ = await probed(lambda body: replace(play(body), reasoning=None), contract="generic")
+    asked_first = contracts.named("mistral", date(2026, 11, 22))
+    for row, expected in ((asked_first, False), (contracts.named("vllm", date(2026, 11, 22)), True)):
+        assert ("carrier" in differing(findings, row)) is expected
+        assert ("streamed_carrier" in differing(findings, row)) is expected
+    found = row_of(findings, contract_id="m", base_url="http://h.example/v1", api_key_env=None, today=date(2026, 1, 2))
+    assert differing(findings, found) == []
 
 
 @pytest.mark.parametrize("contract", ["mimo", "kimi-k2.6"])
