@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentkit.emulator.command import run, serve
     from agentkit.emulator.log import Counts, Seen
-    from agentkit.emulator.responses_rows import ItemContract
+    from agentkit.emulator.responses.rows import ItemContract
     from agentkit.emulator.returned import Returned
     from agentkit.emulator.script import Call, Fault, Reply, Script, ScriptError, read_script
     from agentkit.emulator.server import Emulator
@@ -45,7 +45,7 @@ _HOMES = {
     "Counts": "log",
     "Emulator": "server",
     "Fault": "script",
-    "ItemContract": "responses_rows",
+    "ItemContract": "responses.rows",
     "Reply": "script",
     "Returned": "returned",
     "Script": "script",

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from agentkit.emulator.log import Seen
 from agentkit.emulator.play import Player
-from agentkit.emulator.responses import PATH, timeline
+from agentkit.emulator.responses.wire import PATH, timeline
 from agentkit.emulator.script import Fault
 from agentkit.emulator.service import Request, Service
 from agentkit.emulator.stream import encode

@@ -1,4 +1,4 @@
-"""What one provider demands of a client: the type of a row. The rows themselves are in `table` and `responses_rows`.
+"""What one provider demands of a client: the type of a row. The rows themselves are in `table` and `responses.rows`.
 
 A row is data: every fact a rule, a stream or the side log acts on is a field here, and none acts on a row's name.
 """

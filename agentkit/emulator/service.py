@@ -8,12 +8,12 @@ from agentkit.emulator.asked import Asked
 from agentkit.emulator.cache import PrefixCache, Stored
 from agentkit.emulator.log import Log, Seen, Tokens
 from agentkit.emulator.memory import Memory, emission
-from agentkit.emulator.responses import PATH, located, shelve
-from agentkit.emulator.responses_items import Conversation
-from agentkit.emulator.responses_read import read as read_items
-from agentkit.emulator.responses_rows import ItemContract
-from agentkit.emulator.responses_rules import refusal as refusal_of_items
-from agentkit.emulator.responses_shelf import Shelf
+from agentkit.emulator.responses.items import Conversation
+from agentkit.emulator.responses.read import read as read_items
+from agentkit.emulator.responses.rows import ItemContract
+from agentkit.emulator.responses.rules import refusal as refusal_of_items
+from agentkit.emulator.responses.shelf import Shelf
+from agentkit.emulator.responses.wire import PATH, located, shelve
 from agentkit.emulator.returned import Emitted
 from agentkit.emulator.rules import refusal
 from agentkit.emulator.script import Fault, Reply, attempts

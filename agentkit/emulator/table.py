@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from agentkit.emulator.bodies import FAULT_TEXTS, FaultText
-from agentkit.emulator.responses_rows import RESPONSES_ROWS
+from agentkit.emulator.responses.rows import RESPONSES_ROWS
 from agentkit.emulator.row import FLASH, ROLES, Conflict, Contract, Demand, Price, Switch
 
 __all__ = ["CONTRACTS", "FAULT_TEXTS", "FLASH", "ROLES", "Contract", "Demand", "FaultText", "Price"]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from agentkit.emulator import CONTRACTS, ItemContract
 from agentkit.emulator.prompt import render
-from agentkit.emulator.responses_fault import ItemFault
-from agentkit.emulator.responses_items import Conversation
-from agentkit.emulator.responses_read import read
-from agentkit.emulator.responses_rules import refusal
-from agentkit.emulator.responses_seal import item_id, seal
-from agentkit.emulator.responses_shelf import Shelf
+from agentkit.emulator.responses.fault import ItemFault
+from agentkit.emulator.responses.items import Conversation
+from agentkit.emulator.responses.read import read
+from agentkit.emulator.responses.rules import refusal
+from agentkit.emulator.responses.seal import item_id, seal
+from agentkit.emulator.responses.shelf import Shelf
 
 ROWS = [row for row in CONTRACTS.values() if isinstance(row, ItemContract)]
 JSON = st.recursive(

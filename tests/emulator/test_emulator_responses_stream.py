@@ -15,7 +15,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from agentkit.emulator import Call, Emulator, Reply
-from agentkit.emulator.responses_seal import Kind, item_id, reasoning_of, seal, unseal
+from agentkit.emulator.responses.seal import Kind, item_id, reasoning_of, seal, unseal
 
 TOOLS = [{"type": "function", "name": "find"}]
 USER = {"role": "user", "content": "hi"}

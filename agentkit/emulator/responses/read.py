@@ -5,10 +5,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from agentkit.emulator.responses_fault import ItemFault, RefusedError
-from agentkit.emulator.responses_items import Conversation, Item, kind_of
-from agentkit.emulator.responses_rows import ItemContract
-from agentkit.emulator.responses_shelf import Shelf
+from agentkit.emulator.responses.fault import ItemFault, RefusedError
+from agentkit.emulator.responses.items import Conversation, Item, kind_of
+from agentkit.emulator.responses.rows import ItemContract
+from agentkit.emulator.responses.shelf import Shelf
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _LONGEST_ID = 64

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentkit.emulator.responses_fault import RefusedError
-from agentkit.emulator.responses_items import Item, kind_of
+from agentkit.emulator.responses.fault import RefusedError
+from agentkit.emulator.responses.items import Item, kind_of
 
 _NOT_STORED = (
     " Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item "

@@ -12,8 +12,8 @@ from typing import Any
 
 from agentkit.emulator.asked import Asked
 from agentkit.emulator.carriers import text_of
-from agentkit.emulator.responses_rows import ItemContract
-from agentkit.emulator.responses_seal import unseal
+from agentkit.emulator.responses.rows import ItemContract
+from agentkit.emulator.responses.seal import unseal
 
 Item = dict[str, Any]
 

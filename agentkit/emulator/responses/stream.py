@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from agentkit.emulator.responses_items import Item, kind_of
-from agentkit.emulator.responses_output import SUMMARY, Spoken
-from agentkit.emulator.responses_seal import seal
+from agentkit.emulator.responses.items import Item, kind_of
+from agentkit.emulator.responses.output import SUMMARY, Spoken
+from agentkit.emulator.responses.seal import seal
 from agentkit.emulator.script import ERRORS, Reply
 from agentkit.emulator.stream import Cut, Hang, Send, Step, Wait, encode, pieces
 

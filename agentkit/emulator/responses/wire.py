@@ -1,17 +1,12 @@
-"""The Responses wire: a second way to ask the same service. What it needs of the first is a conversation.
-
-`responses_read` refuses what is malformed, `responses_items` makes a conversation of items, `responses_rules` judges
-it, `responses_output` makes items of an answer, `responses_stream` sends them. `responses_seal` makes blobs and ids,
-`responses_shelf` keeps what the client asked to store.
-"""
+"""What the service asks of the Responses wire: its path, how an answer travels, where things are, what is stored."""
 
 from collections.abc import Iterator, Sequence
 
-from agentkit.emulator import responses_stream
 from agentkit.emulator.asked import Asked
-from agentkit.emulator.responses_items import Conversation
-from agentkit.emulator.responses_output import Spoken
-from agentkit.emulator.responses_shelf import Shelf
+from agentkit.emulator.responses import stream
+from agentkit.emulator.responses.items import Conversation
+from agentkit.emulator.responses.output import Spoken
+from agentkit.emulator.responses.shelf import Shelf
 from agentkit.emulator.returned import Returned
 from agentkit.emulator.stream import Answer, Step, streamed, whole
 
@@ -22,7 +17,7 @@ def timeline(asked: Asked, answer: Answer) -> Iterator[Step]:
     """Return how an answer travels, on whichever wire it was asked for."""
     if isinstance(asked, Conversation):
         spoken = Spoken(asked, answer)
-        return responses_stream.streamed(spoken) if asked.streams else responses_stream.whole(spoken)
+        return stream.streamed(spoken) if asked.streams else stream.whole(spoken)
     return streamed(answer) if asked.streams else whole(answer)
 
 

@@ -6,9 +6,9 @@ What a request may ask for is judged as on the other wire; here are the rules ab
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from agentkit.emulator.responses_fault import ItemFault
-from agentkit.emulator.responses_items import Conversation, Item, answers, grouped, kind_of
-from agentkit.emulator.responses_seal import reasoning_of, unseal
+from agentkit.emulator.responses.fault import ItemFault
+from agentkit.emulator.responses.items import Conversation, Item, answers, grouped, kind_of
+from agentkit.emulator.responses.seal import reasoning_of, unseal
 from agentkit.emulator.rules import missing
 from agentkit.emulator.rules_settings import SETTINGS
 from agentkit.emulator.script import Fault

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from agentkit.emulator.responses_items import Conversation, Item
-from agentkit.emulator.responses_seal import Kind, item_id, seal
+from agentkit.emulator.responses.items import Conversation, Item
+from agentkit.emulator.responses.seal import Kind, item_id, seal
 from agentkit.emulator.returned import EmittedCall
 from agentkit.emulator.stream import Answer
 
