@@ -21,6 +21,7 @@ class Command:
         run: `module:function` under `agentkit.cli`; the function takes the parsed options and the screen.
         choice: options of which exactly one has to be given.
         own_options: the words after the command are parsed by `run` itself.
+        stopped: what Ctrl-C leaves behind, and what the same command does then.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Command:
     choice: tuple[Option, ...] = ()
     about: str = ""
     own_options: bool = False
+    stopped: str = "Nothing recorded is lost: the same command goes on."
 
 
 def _option(*flags: str, **settings: Any) -> Option:
@@ -226,6 +228,7 @@ _ALL = (
         about="Send a short series of requests, and see how the service behaves: how it sends reasoning, where it\n"
         "asks for it again, what it refuses. It says first how much it will send, and asks. The row it writes is for\n"
         'Model(..., contract=Path("FILE")).',
+        stopped="No row was written: the same command starts again from the beginning, and spends again.",
     ),
     Command(
         "doctor",
@@ -236,6 +239,7 @@ _ALL = (
             _AGENT,
             _option("--model", metavar="NAME", help="check this model instead of an agent's"),
             _option("--base-url", metavar="URL", help="where --model is served"),
+            _option("--contract", metavar="ID|FILE", help="the row for --model, or a file of rows (default: by host)"),
             _option("--offline", action="store_true", help="ask no endpoint"),
             _JSON,
             *_ALWAYS,

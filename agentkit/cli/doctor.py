@@ -24,7 +24,7 @@ from agentkit.cli.project import hint, journal_of, place_of, project
 from agentkit.cli.screen import ASK, BAD, DIM, GOOD, Screen
 from agentkit.core.contract import Contract
 from agentkit.core.spec import VERSION
-from agentkit.errors import AgentkitError, ModelError
+from agentkit.errors import AgentkitError, ConfigurationError, ModelError
 from agentkit.journal.sqlite_check import check
 from agentkit.models import Model, contracts, openai
 from agentkit.models.address import loopback, port_of
@@ -103,7 +103,8 @@ def _version(name: str) -> str | None:
 
 async def _answering(options: argparse.Namespace) -> AsyncIterator[Check]:
     """Check who answers: the model that is named, else the models of the agent."""
-    if options.model is None and options.agent is None and project(Path.cwd()).agent is None:
+    named = options.model or options.agent or options.contract or project(Path.cwd()).agent
+    if named is None:
         todo = "name one to check its key and endpoint: --agent MODULE:NAME, or --model NAME (and --base-url URL)"
         yield Check("model", "warn", "no agent and no model is named", todo)
         return
@@ -119,9 +120,15 @@ async def _answering(options: argparse.Namespace) -> AsyncIterator[Check]:
 
 async def _models(options: argparse.Namespace) -> Sequence[Any]:
     if options.model is not None:
-        return [Model(options.model, base_url=options.base_url)]
+        return [Model(options.model, base_url=options.base_url, contract=_row(options.contract))]
+    if options.contract is not None:
+        raise ConfigurationError("--contract says the row for --model: name the model, too (and --base-url URL)")
     async with opened(options.agent, "doctor") as (agent, _):
         return agent.endpoints
+
+
+def _row(named: str | None) -> str | Path:
+    return "auto" if named is None else Path(named) if contracts.means_file(named) else named
 
 
 async def _model(model: Any, *, offline: bool) -> AsyncIterator[Check]:
@@ -142,12 +149,15 @@ async def _model(model: Any, *, offline: bool) -> AsyncIterator[Check]:
 def _contract(model: Model, row: Contract) -> Check:
     since = f", since {row.effective_from}" if row.effective_from > _EVER else ""
     says = f"{row.id!r} rules for {model.name} at {model.host}{since}"
+    if model.missed():
+        todo = "mend the host and model patterns of its rows; `agentkit probe` writes a row that fits"
+        return Check("contract", "warn", f"your file has no row for this host and model: {says}", todo)
     if row.match.host == ("*",) and row.match.model == ("*",) and row.base_url is None:
         todo = "nothing is known of this service: `agentkit probe` finds out what it demands and writes a row"
         return Check("contract", "warn", f"{says}: it takes any host and any model", todo)
     today = datetime.now(UTC).date()
     if contracts.ruling(model.host, model.name, today, port=port_of(model.base_url)) != row:
-        return Check("contract", "ok", f"{says}: the program names it")
+        return Check("contract", "ok", f"{says}: it was asked for, by name or in a file")
     host = "any host" if row.match.host == ("*",) else "this host"
     name = "any model" if row.match.model == ("*",) else "this model"
     return Check("contract", "ok", f"{says}: the table has it for {host} and {name}")

@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
-    family = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    family = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Own)
     for command in COMMANDS.values():
         _add(family, command)
     return top
@@ -45,6 +45,16 @@ def _add(family: Any, command: Command) -> None:
         group = sub.add_mutually_exclusive_group(required=True)
         for option in command.choice:
             group.add_argument(*option.flags, **option.settings)
+
+
+class _Own(argparse.ArgumentParser):
+    """A command's parser. A word that it does not know is told with its own usage; argparse shows the program's."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
 
 class _Version(argparse.Action):

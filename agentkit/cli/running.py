@@ -26,7 +26,7 @@ def run(command: Command, options: argparse.Namespace) -> int:
         log.addHandler(handler)
         if options.verbose:
             log.setLevel(logging.INFO)
-        return _run(_function(command), options, screen)
+        return _run(command, options, screen)
     except AgentkitError as error:
         if options.verbose:
             screen.fault("".join(traceback.format_exception(error)))
@@ -37,14 +37,15 @@ def run(command: Command, options: argparse.Namespace) -> int:
         log.setLevel(level)
 
 
-def _run(work: Callable[..., Any], options: argparse.Namespace, screen: Screen) -> int:
+def _run(command: Command, options: argparse.Namespace, screen: Screen) -> int:
+    work = _function(command)
     try:
         if inspect.iscoroutinefunction(work):
             return int(anyio.run(work, options, screen))
         return int(work(options, screen))
     except KeyboardInterrupt:
         screen.fresh()
-        screen.fault("stopped. Nothing recorded is lost: the same command goes on.")
+        screen.fault(f"stopped. {command.stopped}")
         return Exit.INTERRUPTED
 
 

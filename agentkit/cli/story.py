@@ -152,9 +152,11 @@ def changes(before: events.AgentBound, after: events.AgentBound) -> Iterator[str
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             yield f"{name.removesuffix('_id')} {old} → {new}"
-    for name in ("instructions", "settings", "limits", "contract"):
+    for name in ("instructions", "settings", "limits"):
         if getattr(before, name) != getattr(after, name):
             yield f"{name} changed"
+    if before.contract_id == after.contract_id and before.contract != after.contract:
+        yield f"contract {after.contract_id} changed"
     old_tools, new_tools = ({tool.name: tool for tool in each.tools} for each in (before, after))
     yield from (f"tool {name} added" for name in new_tools if name not in old_tools)
     yield from (f"tool {name} gone" for name in old_tools if name not in new_tools)

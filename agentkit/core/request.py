@@ -19,6 +19,14 @@ from agentkit.core.state import Entry
 from agentkit.errors import ProtocolError
 
 _FRAMES = frozenset({INLINE_TAGS, ITEMS, THINKING_PARTS})
+_UNASKED: Mapping[str, str] = {  # by retention: why reasoning stays behind
+    "forbid": "this service refuses reasoning that is sent back",
+    "hidden": "this service takes no reasoning back",
+    "turn": "this service wants it for one turn only",
+    "sticky-tools": "this service wants it of the current turn and of turns that called a tool",
+    "sticky-if-tools": "it is not asked for here",
+    "all": "it is not asked for here",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,7 @@ def project(message: AssistantMessage, contract: Contract, model: str, *, retain
     if contract.carrier.sentinel is not None and message.calls and retained:
         sending = _with_sentinel(sending, contract.carrier.sentinel)
     if sending.decision == "none" and (foreign or not retained) and _has_private(message):
-        why = "another model's private fields" if foreign else f"{contract.retention}: not asked for here"
+        why = "another model's private fields" if foreign else _UNASKED[contract.retention]
         sending = replace(sending, decision="dropped", why=why)
     return _with_calls(sending, message, contract)
 
@@ -186,7 +194,7 @@ def _no_json(word: str) -> None:
 def _text_sent(message: AssistantMessage, contract: Contract, *, foreign: bool, retained: bool) -> Sending:
     reasoning = message.reasoning
     if not retained:
-        why = f"{contract.retention}: not asked for here"
+        why = _UNASKED[contract.retention]
         return Sending(message) if reasoning is None else Sending(message, None, "dropped", why)
     carrier = _carrier(message, contract, foreign=foreign)
     if reasoning is None:

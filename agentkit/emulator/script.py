@@ -294,7 +294,8 @@ def _checked(kind: type[_T], value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ScriptError(f"{where}: a {kind.__name__.lower()} is an object, not {value!r}")
     if unknown := value.keys() - kind.__dataclass_fields__.keys():
-        raise ScriptError(f"{where}: a {kind.__name__.lower()} has no {sorted(unknown)}")
+        words, known = ", ".join(sorted(unknown)), ", ".join(kind.__dataclass_fields__)
+        raise ScriptError(f"{where}: a {kind.__name__.lower()} has no {words}; its fields are {known}")
     for name, given in value.items():
         if not isinstance(given, _TYPES[name]):
             raise ScriptError(f"{where}: {name} cannot be {given!r}")

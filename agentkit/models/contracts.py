@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from agentkit.errors import ConfigurationError
 from agentkit.models.rows import File, read
 
 _WITH_PORT: Final = re.compile(r"[^:]*:(\d+|\*)")  # `*:11434`, and not `::1`
+_NAME: Final = re.compile(r"([\w./-]*\w)\*?")  # patterns that a name is seen in: `kimi-k3*`, and not `qwen3.?-*`
 
 
 def rows() -> tuple[Contract, ...]:
@@ -43,16 +45,28 @@ def ruling(host: str, model: str, today: date, *tables: Sequence[Contract], port
     raise ConfigurationError(f"no contract row matches model {model!r} at {host!r}; name one: {_ids(*tables)}")
 
 
+def means_file(text: str) -> bool:
+    """Tell whether a text that should be a row's id is a file of rows: by its ending, or because it is there."""
+    if text.endswith(".toml"):
+        return True
+    try:
+        return text not in {"auto", *(row.id for row in rows())} and Path(text).is_file()
+    except OSError:  # longer than any path
+        return False
+
+
 def named(contract_id: str, today: date, table: Sequence[Contract] | None = None) -> Contract:
     """Return the row of this id that is in force.
 
     Raises:
-        ConfigurationError: there is none; the text lists the known ids.
+        ConfigurationError: there is none; the text lists the known ids, and says which one may have been meant.
     """
     table = rows() if table is None else table
     if found := _best((row for row in table if row.id == contract_id), today):
         return found
-    raise ConfigurationError(f"no contract row {contract_id!r} is in force; there are: {_ids(table)}")
+    known = {row.id for row in table}
+    hint = "" if contract_id in known else _meant(contract_id, known)
+    raise ConfigurationError(f"no contract row {contract_id!r} is in force.{hint} There are: {_ids(table)}")
 
 
 def at_home(model: str, today: date, own: Sequence[Contract] = (), table: Sequence[Contract] | None = None) -> Contract:
@@ -68,9 +82,10 @@ def at_home(model: str, today: date, own: Sequence[Contract] = (), table: Sequen
     homes = [(row, _listed(row)) for row in (rows() if table is None else table) if row.base_url and not row.gateway]
     found = _best(mine, today) or _best((row for row, names in homes if _fits(model, names)), today)
     if found is None:
-        known = ", ".join(dict.fromkeys(pattern for _, names in homes for pattern in names))
+        known = dict.fromkeys(pattern for _, names in homes for pattern in names)
+        hint = _meant(model, (name[1] for pattern in known if (name := _NAME.fullmatch(pattern))))
         raise ConfigurationError(
-            f"unknown model {model!r}: without an address agentkit knows {known}. "
+            f"unknown model {model!r}.{hint} Without an address agentkit knows {', '.join(known)}. "
             f'For any other OpenAI-compatible server say where it is: Model("{model}", base_url="https://…/v1")'
         )
     return found
@@ -101,6 +116,11 @@ def _at(host: str, port: int | None, patterns: tuple[str, ...]) -> bool:
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+
+
+def _meant(text: str, known: Iterable[str]) -> str:
+    close = get_close_matches(text.lower(), known, 1, cutoff=0.7)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _ids(*tables: Sequence[Contract]) -> str:

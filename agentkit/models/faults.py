@@ -85,7 +85,8 @@ _PLAIN: Final[tuple[tuple[re.Pattern[str], _Kind], ...]] = (
 )
 _VAGUE: Final[tuple[tuple[re.Pattern[str], _Kind], ...]] = (
     (re.compile(r"rate_?limit|too_many_requests|throttl|resource_exhausted"), _MANY),
-    (re.compile(r"overload|server_error|internal_error|^internal$|unavailable|server_busy|^api_error|timeout"), _BUSY),
+    (re.compile(r"overload|server_error|internal_error|^internal$|unavailable|server_busy|^api_error"), _BUSY),
+    (re.compile(r"(?<!invalid_)timeout"), _BUSY),
     (re.compile(r"unauthorized|permission_(denied|error)"), _BARRED),
 )
 

@@ -1,5 +1,6 @@
 """`Model`: a model behind any OpenAI-compatible endpoint, found by name in the contract table or told by `base_url`."""
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,7 +31,8 @@ class Model:
         api_key: sent as bearer token. Left out, the one environment variable that the contract row names is read, at
             the first call, and only if `base_url` is the row's own host. A server that needs none gets none.
         contract: "auto" (by host and model), the id of a row, a row of your own (`agentkit.Contract`), or the path of
-            a TOML file with rows of your own: "auto" looks there first.
+            a TOML file with rows of your own: "auto" looks there first. Where none of them is for this host and model,
+            a shipped row rules, and a warning goes to the standard logger "agentkit".
         headers: sent with each request, as they are.
         timeout: how long the service may stay silent, in seconds.
 
@@ -57,13 +59,15 @@ class Model:
             raise ConfigurationError(f"timeout is in seconds and has to be above 0, not {timeout}")
         self.name = name
         self._rows = contracts.of_file(contract) if isinstance(contract, Path) else ()
-        self._contract = rows.checked(contract) if isinstance(contract, Contract) else contract
+        self._contract = _sound(contract)
         self.base_url = checked(base_url or self._home())
         self._api_key = api_key
         self._headers = dict(headers)
         self._timeout = timeout
         _check_secrets(self.base_url, {"api_key": api_key or "", **headers})
         self.resolve()
+        if missed := self.missed():
+            logging.getLogger("agentkit").warning(missed)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, base_url={self.base_url!r})"
@@ -81,6 +85,15 @@ class Model:
             return contracts.named(self._contract, _today())
         tables = (self._rows, contracts.rows())
         return contracts.ruling(self.host, self.name, _today(), *tables, port=port_of(self.base_url))
+
+    def missed(self) -> str:
+        """Say that the file of rows has none for this host and model, and what it has; empty where that is not so."""
+        row = self.resolve()
+        if not isinstance(self._contract, Path) or row in self._rows:
+            return ""
+        place = f"model {self.name!r} at host {self.host!r}, port {port_of(self.base_url)}"
+        have = "; ".join(map(_patterns, self._rows)) or "none"
+        return f"{self._contract} has no row for {place}: the shipped row {row.id!r} rules. Its own rows: {have}"
 
     def prices(self) -> Prices | None:
         """Return today's prices at the dearest hour, None where none is known."""
@@ -168,6 +181,26 @@ def model_for(model: Model | str) -> Model:
 def contract_for(model: Model | str) -> Contract:
     """Return the contract row that rules today for a model or a name. Raises: ConfigurationError."""
     return model_for(model).resolve()
+
+
+def _sound(contract: object) -> str | Path | Contract:
+    """Return what names a contract row, or the row itself, looked through. Raises: ConfigurationError."""
+    if isinstance(contract, Contract):
+        return rows.checked(contract)
+    if isinstance(contract, str) and contracts.means_file(contract):
+        raise ConfigurationError(f'contract={contract!r} is a file of rows: say contract=Path("{contract}")')
+    if isinstance(contract, str | Path):
+        return contract
+    raise ConfigurationError(
+        f'contract is "auto", the id of a row, a Path of a file of rows, or an agentkit.Contract, not {contract!r:.80}'
+    )
+
+
+def _patterns(row: Contract) -> str:
+    """Say what a row of a file is for."""
+    host, model = (", ".join(names) or "none" for names in (row.match.host, row.match.model))
+    since = f" from {row.effective_from}" if row.effective_from > _today().isoformat() else ""
+    return f"{row.id!r} (host {host}; model {model}{since})"
 
 
 def _check_secrets(base_url: str, secrets: Mapping[str, str]) -> None:

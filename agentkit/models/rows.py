@@ -24,6 +24,19 @@ _HOME: Final = ("base_url", "api_key_env", "price_provider", "price_model")  # f
 _TAKEN: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name"})  # fields with another meaning
 _MADE: Final = "call_ and 32, or just 9, of the digits 0-9a-f"  # core/request, legal_id
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WANTED: Final[Mapping[str, str]] = {  # pydantic's types of error, in words for who writes TOML
+    "tuple_type": "it should be a list",
+    "too_long": "it should be a list of two",
+    "model_type": "it should be a table",
+    "dict_type": "it should be a table",
+    "string_type": "it should be a string",
+    "bool_type": "it should be true or false",
+    "bool_parsing": "it should be true or false",
+    "int_type": "it should be a whole number",
+    "int_parsing": "it should be a whole number",
+    "int_from_float": "it should be a whole number",
+    "finite_number": "it should be a whole number",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +153,11 @@ def _said(error: Mapping[str, Any]) -> str:
             return f"{where} is missing"
         case "literal_error":
             return f"{where} = {given!r} is not allowed; allowed: {error['ctx']['expected']}"
-        case _:
-            return f"{where} = {given!r} is not allowed: {error['msg'].replace('Input should', 'it should')}"
+        case "invalid-json-value":
+            return f"{where} = {given} is not allowed: JSON has no such value (a date or a time goes in quotes)"
+        case wrong:
+            wanted = _WANTED.get(wrong) or error["msg"].replace("Input should", "it should")
+            return f"{where} = {given!r} is not allowed: {wanted}"
 
 
 def _fields(loc: tuple[int | str, ...]) -> list[str]:

@@ -79,6 +79,32 @@ def test_an_endpoint_that_is_not_there_fails(agentkit: Type) -> None:
     assert found["key"]["state"] == "ok"
 
 
+MINE = '[[row]]\nid = "mine"\nmatch = {{ host = ["{}"], model = ["m"] }}\n'
+
+
+def test_a_row_is_checked_by_its_id_or_in_a_file(agentkit: Type) -> None:
+    Path("rows").write_text(MINE.format("127.0.0.1"), "utf-8")
+    words = ("doctor", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--offline", "--json", "--contract")
+    for named, row in (("rows", "mine"), ("vllm", "vllm")):
+        contract = checks(agentkit(*words, named))["contract"]
+        assert contract["state"] == "ok"
+        assert contract["says"].startswith(f"{row!r} rules for m at 127.0.0.1: it was asked for")
+    assert "did you mean 'vllm'?" in checks(agentkit(*words, "vlm"))["model"]["says"].lower()
+    assert "none.toml: No such file" in checks(agentkit(*words, "none.toml"))["model"]["says"]
+    assert (
+        "--contract says the row for --model"
+        in checks(agentkit("doctor", "--contract", "vllm", "--json"))["model"]["says"]
+    )
+
+
+def test_a_file_without_a_row_for_the_place_is_a_warning(agentkit: Type) -> None:
+    Path("rows.toml").write_text(MINE.format("10.0.0.1"), "utf-8")
+    words = ("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--offline", "--contract", "rows.toml")
+    contract = checks(agentkit("doctor", *words, "--json"))["contract"]
+    assert contract["state"] == "warn"
+    assert contract["says"].startswith("your file has no row for this host and model: 'generic' rules")
+
+
 def test_a_model_that_is_not_listed_is_a_warning(agentkit: Type, serve: Serve) -> None:
     server = serve(Reply("hello"))
     found = checks(agentkit("doctor", "--model", "deepseek-fash", "--base-url", server.base_url, "--json"))

@@ -64,8 +64,8 @@ def test_what_a_new_question_leaves_out(agentkit: Type) -> None:
     anyio.run(held, ("deepseek-v3.2", replies, ["look", "look again"]))
     assert told(agentkit) == [
         "· reasoning sent back: 1 as it came",
-        "· reasoning sent back: 2 dropped (messages 2, 4: turn: not asked for here)",
-        "· reasoning sent back: 1 as it came, 2 dropped (messages 2, 4: turn: not asked for here)",
+        "· reasoning sent back: 2 dropped (messages 2, 4: this service wants it for one turn only)",
+        "· reasoning sent back: 1 as it came, 2 dropped (messages 2, 4: this service wants it for one turn only)",
     ]
 
 
@@ -84,7 +84,7 @@ def test_what_was_decided_once_holds_until_the_message_is_sent_anew(agentkit: Ty
     anyio.run(held, ("deepseek-v3.2", replies, ["look", "sure?"]))
     assert told(agentkit) == [
         "· reasoning sent back: 1 placeholder (message 2: there was none, and the contract asks for it)",
-        "· reasoning sent back: 1 dropped (message 4: turn: not asked for here)",
+        "· reasoning sent back: 1 dropped (message 4: this service wants it for one turn only)",
     ]
 
 

@@ -176,7 +176,7 @@ BOUND = events.AgentBound(
     tools=(F,),
 )
 REBOUND = replace(BOUND, model="m2", instructions="j", tools=(G,))
-SENT = events.Sent(0, ("h",), decisions=("message 3: dropped, turn: not asked for here",))
+SENT = events.Sent(0, ("h",), decisions=("message 3: dropped, this service wants it for one turn only",))
 ASKED = AssistantMessage("text", None, (ToolCall("1", "f", '{"a": 1, "a": 2}'), ToolCall("2", "g", "[1]")))
 HALF = AssistantMessage("half an answ")
 USED = Usage(10, 5, 3, 2, Decimal("0.5"))
@@ -230,7 +230,7 @@ SELDOM = (
     "  ✗ the answer cannot be used (empty): there was nothing in it",
     "    half an answ",
     "    10 in (50 % cached) · 3 out (2 thinking) · $0.5000 · 1.0 s",
-    "    · reasoning sent back: 1 dropped (message 3: turn: not asked for here)",
+    "    · reasoning sent back: 1 dropped (message 3: this service wants it for one turn only)",
     "  · asked again, attempt 2",
     "  ✗ the answer broke off: the line broke",
     "    half a sent",
@@ -296,6 +296,11 @@ def test_a_message_that_waits_gets_the_next_turn() -> None:
 def test_changes_of_a_tool_and_of_limits_are_named() -> None:
     after = replace(BOUND, limits=Limits(steps=3), tools=(replace(F, digest="e"),))
     assert list(changes(BOUND, after)) == ["limits changed", "tool f changed"]
+
+
+def test_a_change_of_the_contract_is_named_once() -> None:
+    assert list(changes(BOUND, replace(BOUND, contract="d"))) == ["contract generic changed"]
+    assert list(changes(BOUND, replace(BOUND, contract="d", contract_id="vllm"))) == ["contract generic → vllm"]
 
 
 def test_figures() -> None:

@@ -311,3 +311,13 @@ def test_ctrl_c_stops_a_resume_and_nothing_is_lost(serve: Type, terminal: Type, 
     resume.expect("stopped. Nothing recorded is lost: the same command goes on.")
     assert resume.end() == 130
     assert "1.2.0 slow: outcome unknown" in agentkit("show", "chat").out
+
+
+def test_ctrl_c_stops_a_probe_and_says_that_it_starts_anew(serve: Type, terminal: Type) -> None:
+    url = serve(Reply("hello", delay=60)).base_url
+    probe = terminal("probe", "--base-url", url, "--model", "m", "--yes", "--out", "m.toml")
+    probe.expect("request 1")
+    probe.interrupt()
+    probe.expect("stopped. No row was written: the same command starts again from the beginning, and")
+    assert probe.end() == 130
+    assert not Path("m.toml").exists()

@@ -65,6 +65,13 @@ def test_wrong_words_are_usage(agentkit: Type) -> None:
         assert "usage: agentkit" in done.err
 
 
+def test_a_word_that_a_command_does_not_know_is_told_with_its_own_usage(agentkit: Type) -> None:
+    done = agentkit("doctor", "--modl", "x")
+    assert done.code == 2
+    assert done.err.startswith("usage: agentkit doctor [-h]")
+    assert "agentkit doctor: error: unrecognized arguments: --modl x" in done.err
+
+
 def test_the_version_is_told(agentkit: Type) -> None:
     assert agentkit("--version").out == f"agentkit {VERSION}\n"
 

@@ -65,7 +65,7 @@ def test_the_bytes_of_an_own_answer_go_along_and_those_of_another_do_not(key: st
     message = answer(carrier=key, extras={key: ["exact"], "else": 1})
     assert sent(message, contract).extras == {key: ["exact"]}
     assert sent(replace(message, producer=OTHER), contract).extras == {}
-    assert sent(message, contract, retained=False) == Sending(message, None, "dropped", "all: not asked for here")
+    assert sent(message, contract, retained=False) == Sending(message, None, "dropped", "it is not asked for here")
     same = row(carrier={"write": "same", "tags": [["<t>", "</t>"]]})
     assert sent(message, same).extras == {key: ["exact"]}
     assert sent(message, row(carrier={"write": "reasoning"})).extras == {}
@@ -259,7 +259,7 @@ def test_private_fields_that_stay_behind_are_told() -> None:
         gone = sent(replace(message, producer=OTHER), contract)
         assert (gone.decision, gone.why, gone.extras) == ("dropped", "another model's private fields", {})
         late = sent(message, row(retention="turn"), retained=False)
-        assert (late.decision, late.why) == ("dropped", "turn: not asked for here")
+        assert (late.decision, late.why) == ("dropped", "this service wants it for one turn only")
     assert sent(answer(None, extras={THINKING_PARTS: ["frame"]}, producer=OTHER), contract).decision == "none"
 
 

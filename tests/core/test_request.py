@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 
 from agentkit.core import events as ev
 from agentkit.core.binding import bind, hashed, unbind, unstamped
-from agentkit.core.contract import Contract
+from agentkit.core.contract import Contract, Retention
 from agentkit.core.messages import (
     AssistantMessage,
     File,
@@ -115,8 +116,14 @@ def test_another_models_reasoning_by_the_row() -> None:
 
 def test_what_is_dropped_says_why() -> None:
     sending = project(AssistantMessage("a", "r"), Contract(id="x", retention="turn"), "m", retained=False)
-    assert (sending.decision, sending.why) == ("dropped", "turn: not asked for here")
+    assert (sending.decision, sending.why) == ("dropped", "this service wants it for one turn only")
     assert project(AssistantMessage("a"), Contract(id="x"), "m", retained=False).decision == "none"
+    told = {
+        each: project(AssistantMessage("a", "r"), Contract(id="x", retention=each), "m", retained=False).why
+        for each in get_args(Retention)
+    }
+    assert told["sticky-tools"] == "this service wants it of the current turn and of turns that called a tool"
+    assert not [why for each, why in told.items() if f"{each}:" in why]  # a class's name says nothing to a person
 
 
 def test_stored_contents_are_filled_in() -> None:

@@ -112,7 +112,9 @@ def test_the_row_in_force_on_the_day_rules(day: str, model: str, name: str) -> N
 
 def test_an_old_row_is_named_on_a_later_day_and_a_new_one_not_before_its_date() -> None:
     assert contracts.named("deepseek-r1", date(2030, 1, 1)).retention == "forbid"
-    with pytest.raises(ConfigurationError, match="no contract row 'deepseek-v4' is in force; there are: deepseek-v4, "):
+    with pytest.raises(
+        ConfigurationError, match=r"no contract row 'deepseek-v4' is in force\. There are: deepseek-v4, "
+    ):
         contracts.named("deepseek-v4", date(2026, 7, 31))
 
 

@@ -204,6 +204,7 @@ def wrapped(raw: Any, **outer: Any) -> dict[str, Any]:
             {"error": {"message": "'messages[3].tool_calls[0].id'", "code": "string_above_max_length"}},
             errors.BadRequest,
         ),
+        (400, {"error": {"message": "timeout is out of range", "code": "invalid_timeout"}}, errors.BadRequest),
         (400, [{"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}], errors.AuthenticationFailed),
         (400, {"error": {"message": json.dumps({"error": {"code": "content_filter"}})}}, errors.ContentFiltered),
     ],

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,10 +39,25 @@ def test_a_contract_may_be_named_or_given() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("deepseek-falsh", {}, r"unknown model 'deepseek-falsh'.*knows deepseek-flash, .*base_url="),
+        (
+            "Deepseek-falsh",
+            {},
+            r"'Deepseek-falsh'\. Did you mean 'deepseek-flash'\?.*knows deepseek-flash, .*base_url=",
+        ),
         ("", {}, "needs a name"),
         ("m", {"base_url": "https://x/v1", "timeout": 0}, "timeout is in seconds"),
         ("m", {"base_url": "https://x/v1", "contract": "nope"}, "no contract row 'nope'.*deepseek-v4, deepseek-v3.2"),
+        (
+            "m",
+            {"base_url": "https://x/v1", "contract": "VLM"},
+            r"no contract row 'VLM' is .*\. Did you mean 'vllm'\? There",
+        ),
+        ("m", {"base_url": "https://x/v1", "contract": "our.toml"}, r"say contract=Path\(\"our.toml\"\)$"),
+        ("m", {"base_url": "https://x/v1", "contract": "x" * 5000}, "no contract row 'xxx"),
+        ("m", {"base_url": "https://x/v1", "contract": 3}, "the id of a row, a Path .*agentkit.Contract, not 3$"),
+        ("m", {"base_url": "https://x/v1", "contract": None}, "not None$"),
+        ("kimi-k26", {}, r"unknown model 'kimi-k26'\. Did you mean 'kimi-k2.6'\? Without an address"),
+        ("mistrale", {}, r"unknown model 'mistrale'\. Without an address"),
         ("m", {"contract": "generic"}, "contract row 'generic' names no address"),
         ("m", {"contract": Contract(id="mine")}, "contract row 'mine' names no address"),
         ("m", {"base_url": "127.0.0.1:8000/v1"}, "has to look like"),
@@ -57,6 +73,18 @@ def test_a_contract_may_be_named_or_given() -> None:
 def test_what_cannot_work_is_said_at_once(name: str, options: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         Model(name, **options)
+
+
+def test_a_file_that_is_there_is_no_id_unless_a_row_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "auto", "vllm"):
+        (tmp_path / name).write_text("", "utf-8")
+    with pytest.raises(ConfigurationError, match=r"contract='mine' is a file of rows: say contract=Path\(\"mine\"\)"):
+        Model("m", base_url="https://x/v1", contract="mine")
+    assert Model("m", base_url="https://x/v1", contract="vllm").resolve().id == "vllm"
+    assert Model("m", base_url="https://x/v1").resolve().id == "generic"
 
 
 def test_fragment_0_and_messages_are_encoded_without_a_network() -> None:

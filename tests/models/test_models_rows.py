@@ -118,8 +118,17 @@ def test_of_rows_of_one_id_like_takes_the_youngest(tmp_path: Path) -> None:
             "retention = 'ever' is not allowed; allowed: 'forbid', 'hidden', 'turn', 'sticky-tools', 'sticky-if-tools'",
         ),
         ("context = 0", "context = 0 is not allowed: it should be greater than 0"),
-        ('context = "big"', "context = 'big' is not allowed: it should be a valid integer, unable to parse string"),
-        ('carrier = "x"', "carrier = 'x' is not allowed: it should be a valid dictionary or instance of Carrier"),
+        ('context = "big"', "context = 'big' is not allowed: it should be a whole number"),
+        ("context = inf", "context = inf is not allowed: it should be a whole number"),
+        ("gateway = 3", "gateway = 3 is not allowed: it should be true or false"),
+        ("placeholder = 3", "placeholder = 3 is not allowed: it should be a string"),
+        ('match = { model = "*" }', "match.model = '*' is not allowed: it should be a list"),
+        (
+            'carrier = { tags = [["a", "b", "c"]] }',
+            "carrier.tags.0 = ['a', 'b', 'c'] is not allowed: it should be a list o",
+        ),
+        ('carrier = "x"', "carrier = 'x' is not allowed: it should be a table"),
+        ("body = { day = 2026-08-01 }", "body.day = 2026-08-01 is not allowed: JSON has no such value"),
         ('thinking = { effort_key = "e", effort = { hgih = "h" } }', "thinking.effort.hgih = 'hgih' is not allowed"),
         ('effective_from = "20260801"', "effective_from = '20260801' is no date; dates are written 2026-08-01"),
         ('effective_from = "soon"', "effective_from = 'soon' is no date"),
@@ -226,6 +235,38 @@ def test_a_row_made_in_code_is_looked_through_too(update: Any, says: str) -> Non
     with pytest.raises(ConfigurationError) as caught:
         Model("m", contract=row)
     assert str(caught.value).startswith(says)
+
+
+def test_a_file_without_a_row_for_the_place_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = file(
+        tmp_path,
+        """
+        [[row]]
+        id = "mine"
+        match = { host = ["other.example.com"], model = ["a-*", "b"] }
+
+        [[row]]
+        id = "later"
+        effective_from = 2999-01-01
+
+        [[row]]
+        id = "nowhere"
+        match = { model = [] }
+        """,
+    )
+    model = Model("m", base_url=ADDRESS, contract=path)
+    model.resolve()
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("agentkit", "WARNING")
+    assert record.getMessage() == model.missed()
+    assert model.missed() == (
+        f"{path} has no row for model 'm' at host 'relay.example.com', port 443: the shipped row 'generic' rules. "
+        "Its own rows: 'mine' (host other.example.com; model a-*, b); 'later' (host *; model * from 2999-01-01); "
+        "'nowhere' (host *; model none)"
+    )
+    assert Model("b", base_url="https://other.example.com/v1", contract=path).missed() == ""
+    assert Model("m", base_url=ADDRESS).missed() == ""
+    assert len(caplog.records) == 1
 
 
 def test_a_recorded_row_is_read_back_without_the_checks_of_today() -> None:
