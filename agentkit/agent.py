@@ -1,5 +1,6 @@
 """Agent: who answers. Frozen configuration; a conversation is a `Session`."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from agentkit.core.spec import VERSION, Binding, Limits, Settings
 from agentkit.errors import ConfigurationError
 from agentkit.journal.memory import MemoryJournal
 from agentkit.models import Model
+from agentkit.models.asking import unsent
 from agentkit.models.base import Endpoint
 from agentkit.result import Result
 from agentkit.session import Session
@@ -59,7 +61,9 @@ class Agent(Generic[DepsT, OutT]):
             known = ", ".join(Settings.__dataclass_fields__)
             raise ConfigurationError(f"settings: there is no {', '.join(sorted(unknown))}; there are {known}")
         for endpoint in self.endpoints:
-            endpoint.resolve()
+            if left := unsent(self.settings, contract := endpoint.resolve()):
+                text = "agent %r: not sent to %r (contract %r): %s"
+                logging.getLogger("agentkit").warning(text, self.name, endpoint.name, contract.id, "; ".join(left))
         _ = self.dispatch
 
     @cached_property

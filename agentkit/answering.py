@@ -21,6 +21,7 @@ from agentkit.core.events import (
     TurnResumed,
 )
 from agentkit.core.loop import follows
+from agentkit.core.request import placed
 from agentkit.core.spec import Binding
 from agentkit.core.state import Phase, State
 from agentkit.errors import ConfigurationError, ModelError, model_error
@@ -112,7 +113,7 @@ class Answering:
             return _told(failed, recorder.state)
         except ConfigurationError as error:
             return _told(ModelFailed("configuration", str(error)), recorder.state)
-        return _replied(reply, who, who.prefix.sent(recorder.state))
+        return _replied(_placed(reply, who, recorder.state), who, who.prefix.sent(recorder.state))
 
     def sent(self, state: State) -> Sent | None:
         """Return what the request in flight is recorded as; None where it was cut off before it was encoded."""
@@ -132,6 +133,12 @@ def _told(event: ModelFailed, state: State) -> ModelFailed:
     if not tried:
         return event
     return replace(event, text=f"{event.text.rstrip('.')}. Tried before it in this turn: {', '.join(tried)}.")
+
+
+def _placed(reply: Reply, who: Candidate, state: State) -> Reply:
+    if not isinstance(reply, Answered):
+        return reply
+    return replace(reply, message=placed(reply.message, state.turn, state.step, who.binding.contract))
 
 
 def _replied(reply: Reply, who: Candidate, sent: Sent) -> AnyEvent:

@@ -129,6 +129,16 @@ def legal_id(call_id: str, contract: Contract) -> str:
     return next((shape for shape in (f"call_{digest}", digest[:9]) if re.fullmatch(pattern, shape)), call_id)
 
 
+def placed(message: AssistantMessage, turn: int, step: int, contract: Contract) -> AssistantMessage:
+    """Give the calls whose own ids could not be used ids that follow from their place in the session (law 4)."""
+    taken = {call.id for call in message.calls}
+    calls = []
+    for index, call in enumerate(message.calls):
+        mine = call.id if call.given_id is None else legal_id(f"call_{turn}_{step}_{index}", contract)
+        calls.append(call if mine in taken else replace(call, id=mine))
+    return message if tuple(calls) == message.calls else replace(message, calls=tuple(calls))
+
+
 def moves_with_user(contract: Contract) -> bool:
     """Tell whether a new user message changes how earlier answers are sent."""
     return contract.retention in {"turn", "sticky-tools"}

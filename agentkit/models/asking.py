@@ -70,6 +70,16 @@ def _mode(given: Any) -> str | None:
     return None if mode in (None, "text") else str(mode)
 
 
+def unsent(settings: Mapping[str, Any], contract: Contract) -> list[str]:
+    """Return the settings that this row leaves out of a request, each with the reason."""
+    left = []
+    if settings.get("temperature") is not None and contract.sampling == "fixed_error":
+        left.append("temperature (the service fixes it, and refuses another)")
+    if settings.get("parallel_calls") is not None and contract.parallel_calls_key is None:
+        left.append("parallel_calls (the service has no field for it)")
+    return left
+
+
 def fields(settings: Settings, contract: Contract, *, tools: bool = True) -> dict[str, Any]:
     """Return the body's fields beside model, messages and tools; `tools` tells whether there are any.
 

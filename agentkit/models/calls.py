@@ -86,7 +86,7 @@ class Calls:
                 continue
             derived = _derived(contract, index, taken)
             taken.add(derived)
-            note = f"call {index}: id {call.id!r} replaced by {derived!r}"
+            note = f"call {index}: id {call.id!r} cannot be used, another takes its place"
             self.notes += [] if note in self.notes else [note]
             settled.append(ToolCall(derived, call.name, arguments, call.id, call.extras))
         return tuple(settled)

@@ -7,6 +7,7 @@ import pytest
 
 from agentkit import Agent, MemoryJournal, Session
 from agentkit.emulator import CONTRACTS, Emulator, Reply
+from agentkit.emulator.log import Seen
 from agentkit.emulator.script import Quirk
 from tests.contracts.rows import NASTY, ROWS, TOOLLESS, agent, losses, refusals, turns
 
@@ -41,6 +42,14 @@ async def converse(asked: Agent[Any, str], quirk: str, streamed: bool, row: str)
             assert (quirk, result.status, result.output) == (quirk, "completed", expected)
 
 
+def apart(seen: Seen) -> bool:
+    """Tell whether no two calls of a request share an id, also where the service gives none (law 4)."""
+    body: dict[str, Any] = seen.body or {}
+    calls = [call["id"] for message in body.get("messages", ()) for call in message.get("tool_calls", ())]
+    calls += [item["call_id"] for item in body.get("input", ()) if item.get("type") == "function_call"]
+    return len(set(calls)) == len(calls)
+
+
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize("row", ROWS)
 async def test_every_quirk_of_every_row(row: str, streamed: bool) -> None:  # noqa: FBT001 - a parameter of the test
@@ -51,5 +60,6 @@ async def test_every_quirk_of_every_row(row: str, streamed: bool) -> None:  # no
                 tasks.start_soon(converse, asked, quirk, streamed, row)
         assert refusals(server) == []
         assert losses(server.counts) == {}
+        assert all(map(apart, server.requests))
         answers = sum(len(seen.returned) for seen in server.requests)
         assert answers == len(QUIRKS) * (1 if row in TOOLLESS else 10)

@@ -21,10 +21,10 @@ WAYS = ("turn", "step", "limit")  # what the first service had done when the oth
 
 
 def begun(row: str, way: str) -> list[Reply | Fault]:
-    """Return what `row`'s service plays: a whole turn, or a step and then no more, or a step in a turn of one step."""
+    """Return what `row`'s service plays: a whole turn, a step and then no more, or two turns of one step."""
     two = calls(row, Call("find", {"q": "a"}), Call("note", {"text": NASTY}))
-    then: dict[str, list[Reply | Fault]] = {"turn": [Reply("Here.", f"{row} has it")], "step": [Fault(402)]}
-    return [Reply("I look.", f"{row} thinks {NASTY}", two), *(then.get(way, []) if two else [])]
+    then: Reply | Fault = Fault(402) if way == "step" else Reply("Here.", f"{row} has it")
+    return [Reply("I look.", f"{row} thinks {NASTY}", two), *([then] if two else [])]
 
 
 def taken_over(row: str, first: str, way: str) -> list[Reply]:
@@ -37,7 +37,7 @@ def taken_over(row: str, first: str, way: str) -> list[Reply]:
 def answers(row: str, first: str, way: str) -> int:
     """Return how many answers stand before `row`'s first one; where a user may not follow a tool, a bridge is one."""
     if way == "limit":
-        return 1 + (contracts.named(row, TODAY).bridges.user_after_tool is not None)
+        return 2 + (contracts.named(row, TODAY).bridges.user_after_tool is not None)
     return 2 if way == "turn" and first not in TOOLLESS else 1
 
 
@@ -65,6 +65,8 @@ async def begin() -> dict[str, list[bytes]]:
                 async with Session(asked, name, journal=journal) as session:
                     with suppress(BalanceExhausted):
                         await session.run(name)
+                    if name.endswith("limit"):
+                        await session.run("and?")
                 lines[name] = [line async for line in export(journal, name)]
             refused = [] if row in TOOLLESS else ["402"]
             assert ([text[:3] for text in refusals(server)], losses(server.counts)) == (refused, {}), row

@@ -10,7 +10,7 @@ import pytest
 
 from agentkit.core.contract import INLINE_TAGS, ITEMS, THINKING_PARTS, Contract
 from agentkit.core.messages import AssistantMessage, Message, Producer, Text, ToolCall, ToolMessage, UserMessage
-from agentkit.core.request import Reach, Reader, Sending, legal_id, project, render
+from agentkit.core.request import Reach, Reader, Sending, legal_id, placed, project, render
 from agentkit.core.state import Entry
 from agentkit.models import contracts
 
@@ -282,3 +282,22 @@ def test_tags_of_an_own_content_go_along_where_the_row_writes_what_came() -> Non
     message = answer(carrier="reasoning", extras={INLINE_TAGS: ["<t>b</t>"]})
     assert sent(message, row(carrier={"write": "same"})).extras == {INLINE_TAGS: ["<t>b</t>"]}
     assert sent(message, row(carrier={"write": "reasoning"})).extras == {}
+
+
+def test_ids_that_could_not_be_used_follow_from_the_place() -> None:
+    """Law 4: no two calls of a session share one, so that a service that wants that of a history can take it over."""
+    calls = (
+        ToolCall("call_0", "look", "{}", ""),
+        ToolCall("own", "look", "{}"),
+        ToolCall("call_2", "look", "{}", "own"),
+    )
+    first, later = (placed(answer(calls=calls), 2, step, row()) for step in (1, 3))
+    assert [call.id for call in first.calls] == ["call_2_1_0", "own", "call_2_1_2"]
+    assert [call.id for call in later.calls] == ["call_2_3_0", "own", "call_2_3_2"]
+    assert [call.given_id for call in first.calls] == ["", None, "own"]
+    short = placed(answer(calls=calls), 2, 1, row(call_ids={"pattern": "[a-z0-9]{9}"}))
+    assert len({call.id for call in short.calls if re.fullmatch("[a-z0-9]{9}", call.id)}) == 2
+    clash = (ToolCall("call_1_1_1", "look", "{}"), ToolCall("call_1", "look", "{}", ""))
+    assert [call.id for call in placed(answer(calls=clash), 1, 1, row()).calls] == ["call_1_1_1", "call_1"]
+    unchanged = answer(calls=CALLS)
+    assert placed(unchanged, 1, 1, row()) is unchanged

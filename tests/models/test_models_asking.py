@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentkit import Agent, Model
 from agentkit.core.contract import Contract, Thinking
 from agentkit.core.spec import Binding, BoundTool, Limits, Settings, ToolSpec
 from agentkit.errors import ConfigurationError
@@ -254,3 +255,17 @@ def test_sampling_goes_along_where_it_is_not_an_error() -> None:
 @pytest.mark.parametrize("name", ["messages", "input", "model", "tools", "stream", "stream_options"])
 def test_extra_may_not_hold_what_agentkit_sets(name: str) -> None:
     assert refusal("generic", extra={name: 1}) == f"ModelSettings.extra may not hold {name}: agentkit sets them"
+
+
+def test_a_setting_that_is_left_out_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    settings: Any = {"temperature": 0.2, "parallel_calls": 1}
+    Agent(Model("kimi-k2.6"), settings=settings, name="a")
+    (said,) = caplog.messages
+    assert said == (
+        "agent 'a': not sent to 'kimi-k2.6' (contract 'kimi-k2.6'): temperature (the service fixes it, and refuses "
+        "another); parallel_calls (the service has no field for it)"
+    )
+    caplog.clear()
+    Agent(Model("qwen3-max", base_url="https://example.com/v1", contract="qwen"), settings=settings)
+    Agent(Model("kimi-k2.6"))
+    assert caplog.messages == []

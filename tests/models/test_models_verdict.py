@@ -295,5 +295,5 @@ def test_notes_are_told_once() -> None:
     answer.add(chunk("stop", tool_calls=[fragment("{}", "f", index=0)]))
     first = judge(answer)
     assert isinstance(first, Answered)
-    assert first.notes == ("call 0: id '' replaced by 'call_0'",)
+    assert first.notes == ("call 0: id '' cannot be used, another takes its place",)
     assert judge(answer) == first
