@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from agentkit.emulator import CONTRACTS, Contract, Emulator
+from tests.emulator.plain import plain
 
 CHAT = sorted(name for name, row in CONTRACTS.items() if row.wire == "chat")
 TOOLS = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}]
@@ -143,5 +144,5 @@ def results(message: Mapping[str, Any]) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def echo(script: Any, contract: str, **asks: Any) -> AsyncIterator[Echo]:
     row = CONTRACTS[contract]
-    async with Emulator(script, contract=contract) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator(script, contract=contract) as emulator, plain() as http:
         yield Echo(emulator, http, row, **{**ASKS.get(contract, {}), **asks})

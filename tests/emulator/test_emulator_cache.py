@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agentkit.emulator import Call, Emulator, Reply
 from agentkit.emulator.cache import PrefixCache
 from agentkit.emulator.prompt import tokens
+from tests.emulator.plain import plain
 
 TOOLS = [{"type": "function", "function": {"name": "find"}}]
 
@@ -68,7 +69,7 @@ USER = {"role": "user", "content": "x" * 4000}
 @pytest.mark.parametrize("unit", [64, 128])
 async def test_a_growing_conversation_hits_all_but_its_tail(unit: int) -> None:
     long = Reply("y" * 2000, reasoning="r" * 2000, calls=[Call("find", {"a": "z" * 2000})])
-    async with Emulator({"*": [long, Reply("done")]}, cache_unit=unit) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"*": [long, Reply("done")]}, cache_unit=unit) as emulator, plain() as http:
         client = Client(emulator, http)
         first, message = await client.usage(USER)
         assert first["prompt_cache_hit_tokens"] == 0
@@ -84,7 +85,7 @@ async def test_a_growing_conversation_hits_all_but_its_tail(unit: int) -> None:
 
 @pytest.mark.anyio
 async def test_a_changed_beginning_misses_everything() -> None:
-    async with Emulator() as emulator, httpx2.AsyncClient() as http:
+    async with Emulator() as emulator, plain() as http:
         client = Client(emulator, http)
         await client.usage({"role": "system", "content": "now: 1"}, USER)
         same, _ = await client.usage({"role": "system", "content": "now: 1"}, USER)
@@ -95,7 +96,7 @@ async def test_a_changed_beginning_misses_everything() -> None:
 
 @pytest.mark.anyio
 async def test_the_cache_is_apart_for_key_user_model_and_tools() -> None:
-    async with Emulator() as emulator, httpx2.AsyncClient() as http:
+    async with Emulator() as emulator, plain() as http:
         client = Client(emulator, http)
         await client.usage(USER)
         assert (await client.usage(USER))[0]["prompt_cache_hit_tokens"] > 0
@@ -112,7 +113,7 @@ async def test_the_cache_is_apart_for_key_user_model_and_tools() -> None:
 
 @pytest.mark.anyio
 async def test_cost_is_counted_at_flash_prices() -> None:
-    async with Emulator({"*": [Reply("y" * 400, reasoning=None)]}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"*": [Reply("y" * 400, reasoning=None)]}) as emulator, plain() as http:
         client = Client(emulator, http)
         await client.usage(USER)
         await client.usage(USER)
@@ -129,7 +130,7 @@ async def test_cost_is_counted_at_flash_prices() -> None:
 
 @pytest.mark.anyio
 async def test_v32_forgets_the_reasoning_of_old_turns() -> None:
-    async with Emulator({"*": [Reply("x")] * 4}, contract="deepseek-v3.2") as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"*": [Reply("x")] * 4}, contract="deepseek-v3.2") as emulator, plain() as http:
         client = Client(emulator, http)
         old = {"role": "assistant", "content": "a", "reasoning_content": "r" * 400}
         again = {"role": "user", "content": "b"}

@@ -16,6 +16,7 @@ import pytest
 
 import agentkit.emulator
 from agentkit.emulator import CONTRACTS, Emulator, run
+from tests.emulator.plain import plain
 
 FOLDER = Path(agentkit.emulator.__file__).parent
 USER = {"role": "user", "content": "hi"}
@@ -99,7 +100,7 @@ async def test_a_port_is_free_again_at_once_and_errors_pass_through() -> None:
         async with emulator:
             raise KeyError("mine")
     port = emulator.port
-    async with Emulator(port=port) as again, httpx2.AsyncClient() as http:
+    async with Emulator(port=port) as again, plain() as http:
         assert again.base_url == f"http://127.0.0.1:{port}/v1"
         assert again.beta_url == f"http://127.0.0.1:{port}/beta"
         assert (await http.get(f"{again.beta_url}/models")).status_code == 200

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from agentkit.emulator import Call, Emulator, Fault, Reply
+from tests.emulator.plain import plain
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +51,7 @@ class Client:
 async def client(*turns: Any, **options: Any) -> AsyncIterator[Client]:
     async with Emulator(script(*turns), **options) as emulator:
         address = emulator.base_url.removesuffix("/v1")
-        async with httpx2.AsyncClient(base_url=address) as http:
+        async with plain(base_url=address) as http:
             yield Client(emulator, http)
 
 

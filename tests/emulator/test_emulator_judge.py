@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agentkit.emulator import CONTRACTS, Call, Emulator, Fault, Reply, Returned, Script
 from agentkit.emulator.returned import Came, Emitted, EmittedCall, compare
+from tests.emulator.plain import plain
 
 USER = {"role": "user", "content": "hi"}
 TOOLS = [{"type": "function", "function": {"name": "find"}}]
@@ -135,7 +136,7 @@ def changed(message: dict[str, Any], **function: str) -> dict[str, Any]:
 
 @pytest.mark.anyio
 async def test_over_http_each_change_is_seen_and_counted() -> None:
-    async with Emulator({"hi": TURNS}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"hi": TURNS}) as emulator, plain() as http:
         desk = Desk(emulator, http)
         message = await desk.ask(USER)
         owed = result(message)
@@ -164,9 +165,9 @@ async def test_over_http_each_change_is_seen_and_counted() -> None:
 
 @pytest.mark.anyio
 async def test_a_new_emulator_knows_from_the_script_what_was_sent() -> None:
-    async with Emulator({"hi": TURNS}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"hi": TURNS}) as emulator, plain() as http:
         message = await Desk(emulator, http).ask(USER)
-    async with Emulator({"hi": TURNS}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"hi": TURNS}) as emulator, plain() as http:
         desk = Desk(emulator, http)
         assert (await desk.ask(USER, message, result(message)))["content"] == "done"
         assert desk.last == ("exact", "exact", "exact", "exact")
@@ -181,7 +182,7 @@ async def test_a_new_emulator_knows_from_the_script_what_was_sent() -> None:
 
 @pytest.mark.anyio
 async def test_a_turn_without_thinking_is_remembered_as_such() -> None:
-    async with Emulator({"hi": TURNS}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"hi": TURNS}) as emulator, plain() as http:
         desk = Desk(emulator, http)
         message = await desk.ask(USER, thinking={"type": "disabled"})
         assert "reasoning_content" not in message
@@ -196,7 +197,7 @@ async def test_a_turn_without_thinking_is_remembered_as_such() -> None:
 async def test_the_beginning_of_a_cut_answer_may_come_back() -> None:
     script = {"hi": [Reply("some text", reasoning=None, cut_after=3, chunk=2), Reply("next")]}
     for _restart in range(2):
-        async with Emulator(script, contract="generic") as emulator, httpx2.AsyncClient() as http:
+        async with Emulator(script, contract="generic") as emulator, plain() as http:
             desk = Desk(emulator, http)
             with pytest.raises(httpx2.RemoteProtocolError):
                 await desk.ask(USER, stream=True)
@@ -208,7 +209,7 @@ async def test_the_beginning_of_a_cut_answer_may_come_back() -> None:
 
 @pytest.mark.anyio
 async def test_what_a_compaction_kept_is_known_again() -> None:
-    async with Emulator({"hi": TURNS, "*": [Reply("compacted")] * 3}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"hi": TURNS, "*": [Reply("compacted")] * 3}) as emulator, plain() as http:
         desk = Desk(emulator, http)
         message = await desk.ask(USER)
         summary = {"role": "user", "content": "So far: hi"}
@@ -223,7 +224,7 @@ async def test_a_script_may_be_a_function_of_the_request() -> None:
     def play(request: dict[str, Any]) -> Reply:
         return Reply(f"{len(request['messages'])}", reasoning="r")
 
-    async with Emulator(play) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator(play) as emulator, plain() as http:
         desk = Desk(emulator, http)
         message = await desk.ask(USER)
         assert message["content"] == "1"
@@ -233,7 +234,7 @@ async def test_a_script_may_be_a_function_of_the_request() -> None:
 
 @pytest.mark.anyio
 async def test_a_function_is_not_asked_what_it_said_in_another_process() -> None:
-    async with Emulator(lambda _request: TURNS[0]) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator(lambda _request: TURNS[0]) as emulator, plain() as http:
         desk = Desk(emulator, http)
         message = await desk.ask({"role": "user", "content": "earlier"})
         await desk.ask(USER, message, result(message))
@@ -246,7 +247,7 @@ async def test_a_function_is_not_asked_what_it_said_in_another_process() -> None
 async def test_after_a_restart_any_attempt_may_have_been_the_one() -> None:
     script: Script = {"hi": [[Fault(503), Reply("one", reasoning="1"), Reply("two", reasoning="2")], Reply("done")]}
     for said, thought in (("one", "1"), ("two", "2")):
-        async with Emulator(script) as emulator, httpx2.AsyncClient() as http:
+        async with Emulator(script) as emulator, plain() as http:
             desk = Desk(emulator, http)
             await desk.ask(USER, {"role": "assistant", "content": said, "reasoning_content": thought}, USER)
             assert desk.last == ("exact", "exact", "exact", "exact")
@@ -255,7 +256,7 @@ async def test_after_a_restart_any_attempt_may_have_been_the_one() -> None:
 @pytest.mark.anyio
 async def test_a_row_of_your_own_with_another_carrier() -> None:
     row = replace(CONTRACTS["generic"], name="mine", carrier="reasoning")
-    async with Emulator({"hi": TURNS}, contract=row) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"hi": TURNS}, contract=row) as emulator, plain() as http:
         desk = Desk(emulator, http)
         message = await desk.ask(USER)
         assert message["reasoning"] == "think 😀"
@@ -269,7 +270,7 @@ async def test_a_row_of_your_own_with_another_carrier() -> None:
 
 @pytest.mark.anyio
 async def test_a_log_that_keeps_little_keeps_the_sums() -> None:
-    async with Emulator({"*": [Reply("x")] * 5}, keep=2) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"*": [Reply("x")] * 5}, keep=2) as emulator, plain() as http:
         desk = Desk(emulator, http)
         for _ in range(4):
             await desk.ask(USER, {"role": "assistant", "content": "?", "reasoning_content": "?"}, USER)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from agentkit.emulator import Call, Emulator, Reply
 from agentkit.emulator.responses.seal import Kind, item_id, reasoning_of, seal, unseal
+from tests.emulator.plain import plain
 
 TOOLS = [{"type": "function", "name": "find"}]
 USER = {"role": "user", "content": "hi"}
@@ -25,6 +26,7 @@ FULL = Reply(
     reasoning="thinking 𝄞 hard",
     calls=[Call("find", {"a": "𝄞" * 4}, "call_1"), Call("find", '{"broken', "call_2")],
 )
+
 Event = dict[str, Any]
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
@@ -50,7 +52,7 @@ class Client:
 
 @asynccontextmanager
 async def client(contract: str, *turns: Any, **options: Any) -> AsyncIterator[Client]:
-    async with Emulator({"*": turns}, contract=contract, **options) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"*": turns}, contract=contract, **options) as emulator, plain() as http:
         yield Client(emulator, http)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from agentkit.emulator import Call, Emulator, Fault, Reply, ScriptError, read_script
 from agentkit.emulator.script import attempts
+from tests.emulator.plain import plain
 
 
 async def say(emulator: Emulator, *texts: str, **body: Any) -> httpx2.Response:
@@ -18,7 +19,7 @@ async def say(emulator: Emulator, *texts: str, **body: Any) -> httpx2.Response:
         {"role": roles[at % 2], "content": text, **({"reasoning_content": ""} if at % 2 else {})}
         for at, text in enumerate(texts)
     ]
-    async with httpx2.AsyncClient() as http:
+    async with plain() as http:
         return await http.post(
             f"{emulator.base_url}/chat/completions", json={"model": "m", "messages": messages, **body}
         )
@@ -94,7 +95,7 @@ async def test_ids_follow_from_the_place() -> None:
 
 @pytest.mark.anyio
 async def test_the_first_user_message_may_have_parts() -> None:
-    async with Emulator({"ab": [Reply("parts")]}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"ab": [Reply("parts")]}) as emulator, plain() as http:
         parts = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {}}, {"type": "text", "text": "b"}]
         body = {"model": "m", "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": parts}]}
         response = await http.post(f"{emulator.base_url}/chat/completions", json=body)

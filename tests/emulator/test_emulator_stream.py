@@ -17,6 +17,7 @@ from agentkit.emulator.play import Player
 from agentkit.emulator.returned import joined
 from agentkit.emulator.script import Quirk
 from agentkit.emulator.stream import Hang, Send, Step, Wait, pieces
+from tests.emulator.plain import plain
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +70,7 @@ class Assembled:
 
 async def post(emulator: Emulator, **body: Any) -> httpx2.Response:
     asked = {"model": "deepseek-flash", "messages": [USER], **body}
-    async with httpx2.AsyncClient() as http:
+    async with plain() as http:
         return await http.post(f"{emulator.base_url}/chat/completions", json=asked)
 
 
@@ -197,7 +198,7 @@ async def test_a_cut_stream_ends_without_an_end() -> None:
         async for data in response.aiter_raw():
             read += data
 
-    async with Emulator({"*": [Reply(**TURN, cut_after=4)]}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"*": [Reply(**TURN, cut_after=4)]}) as emulator, plain() as http:
         body = {"model": "m", "messages": [USER], "stream": True}
         async with http.stream("POST", f"{emulator.base_url}/chat/completions", json=body) as response:
             with pytest.raises(httpx2.RemoteProtocolError):
@@ -241,7 +242,7 @@ async def test_silence_lasts_until_the_client_goes(*, streamed: bool, after: int
 
 @pytest.mark.parametrize("reply", [Reply("x", hang_after=1), Reply("x", delay=60, keep_alives=1)])
 async def test_the_server_closes_although_an_answer_is_silent(reply: Reply) -> None:
-    async with httpx2.AsyncClient() as http:
+    async with plain() as http:
         with anyio.fail_after(10):
             async with Emulator({"*": [reply]}) as emulator:
                 body = {"model": "m", "messages": [USER], "stream": True}
@@ -282,7 +283,7 @@ async def test_delay_and_pace_take_time() -> None:
 
 
 async def test_deltas_arrive_while_the_answer_is_made() -> None:
-    async with Emulator({"*": [Reply("abc", chunk=1, pace=0.1)]}) as emulator, httpx2.AsyncClient() as http:
+    async with Emulator({"*": [Reply("abc", chunk=1, pace=0.1)]}) as emulator, plain() as http:
         body = {"model": "m", "messages": [USER], "stream": True}
         async with http.stream("POST", f"{emulator.base_url}/chat/completions", json=body) as response:
             times = [time.perf_counter() async for _ in response.aiter_raw()]
@@ -290,7 +291,7 @@ async def test_deltas_arrive_while_the_answer_is_made() -> None:
 
 
 async def test_small_answers_come_at_once() -> None:
-    async with Emulator() as emulator, httpx2.AsyncClient() as http:
+    async with Emulator() as emulator, plain() as http:
         began = time.perf_counter()
         for _ in range(20):
             await http.post(f"{emulator.base_url}/chat/completions", json={"model": "m", "messages": [USER]})
