@@ -124,7 +124,7 @@ class Answering:
 def _anew(state: State) -> bool:
     """Tell whether the choice begins anew: between turns, before a turn's first call, and where all have failed."""
     before_first = state.phase is Phase.THINKING and (state.step, state.attempt) == (1, 0)
-    return state.bound is None or before_first or state.phase in {Phase.IDLE, Phase.FAULTED}
+    return state.bound is None or state.rebind or before_first or state.phase in {Phase.IDLE, Phase.FAULTED}
 
 
 def _told(event: ModelFailed, state: State) -> ModelFailed:

@@ -132,7 +132,11 @@ class Driver:
         begun = any(call.status in {"requested", "approved", "started", "unknown"} for call in state.calls)
         if state.phase is Phase.THINKING or begun:
             await self._recorder.record(RunStarted(self._means.process), then=False)
-        if state.bound is None or replace(today.bound, prices=None) != replace(state.bound, prices=None):
+        if (
+            state.bound is None
+            or state.rebind
+            or replace(today.bound, prices=None) != replace(state.bound, prices=None)
+        ):
             await self._recorder.record(today.bound, blobs=today.blobs, then=False)
         await self._recorder.record(since=before)
 

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 async def means_for(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> Means:
     """Return the means to drive a loaded session with.
 
-    Instructions are evaluated once per session: an old one keeps what it recorded, and says so where they differ.
+    Instructions are evaluated once per session: an old one keeps what it recorded, and says so where they differ. A new
+    fork has recorded none of its own.
 
     Raises:
         ConfigurationError: a limit on cost, and no price is known for one of the models.
     """
     bound = recorder.state.bound
-    if bound is None:
+    if bound is None or recorder.state.rebind:
         instructions = agent.told(deps)
     else:
         data = await recorder.journal.blob(recorder.session_id, bound.instructions)

@@ -9,6 +9,7 @@ from agentkit.core.binding import unbind
 from agentkit.core.events import (
     AgentBound,
     Compacted,
+    Forked,
     ModelFailed,
     ModelInterrupted,
     ModelRejected,
@@ -39,6 +40,8 @@ class Replay:
 async def replay(journal: Journal, session_id: str, agent: Agent[Any, Any]) -> Replay:
     """Replay a session offline, against the recording and against `agent` as it is today.
 
+    Of a fork, what was sent before it counts for the session it was made from: its own requests are compared.
+
     Raises:
         NoSuchSession: the journal holds no session of this id.
     """
@@ -57,20 +60,21 @@ class _Replayer:
 
     async def run(self) -> Replay:
         then = today = State()
+        difference: str | None = None
         async for record in self._journal.read(self._session_id):
             event = record.event
             sent = event.sent if isinstance(event, _OUTCOMES) else None
-            if sent is not None:
+            if sent is not None and difference is None:
                 difference = await self._compare(then, today, sent, f"{record.turn}.{record.step}")
-                if difference:
-                    return Replay(same=False, difference=difference, requests=self._requests)
+            if isinstance(event, Forked) and event.before:
+                difference, self._requests = None, 0
             then = apply(replaced(then, seq=record.seq - 1), event)
             if isinstance(event, AgentBound):
                 event = await self._bind(event)
             today = apply(replaced(today, seq=record.seq - 1), event)
         if not then.seq:
             raise NoSuchSession(f"the journal holds no session {self._session_id!r}")
-        return Replay(same=True, difference=None, requests=self._requests)
+        return Replay(same=difference is None, difference=difference, requests=self._requests)
 
     async def _bind(self, event: AgentBound) -> AgentBound:
         """Take a binding as recorded and as it would be today; return what today's would fold."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 import anyio
 
-from agentkit import decisions
+from agentkit import decisions, forks
 from agentkit.core.commands import Refuse
 from agentkit.core.events import (
     AnyEvent,
@@ -33,6 +33,7 @@ from agentkit.errors import ApprovalVoid, ConfigurationError, MessageIdReused, N
 from agentkit.ids import message_id, process_name, uuid7
 from agentkit.inbox import body_of, event_of
 from agentkit.journal.base import Journal
+from agentkit.journal.watch import watched
 from agentkit.means import means_for
 from agentkit.observe import Lines
 from agentkit.questions import key_of, open_calls
@@ -216,6 +217,23 @@ class Session(Generic[D, O]):
             raise NothingToResume(f"session {self.id!r} has no turn yet: use run(message)")
         return of_turn(self.id, state.turns[-1])
 
+    async def fork(self, id: str, *, before: str, say: Content | None = None, asks: bool = True) -> Self:
+        """Make a session `id` that shares this one's past up to the model call of step `before`, and return it.
+
+        Nothing is asked yet: `resume` replaces that model call, bound to today's agent. Waiting messages are dropped.
+
+        Args:
+            id: the new session's.
+            before: "TURN.STEP", like "2.3".
+            say: a message that the model gets before it answers.
+            asks: every `once` tool asks a person in the new session, whatever it declares.
+
+        Raises: ConfigurationError: no such step. NoSuchSession: no event yet. JournalError: the new id is taken.
+        """
+        new = type(self)(self._agent, id, journal=self._journal, deps=self._deps)
+        await forks.fork(self._journal, self.id, forks.Wanted(id, before, self._agent.name, say, asks=asks))
+        return new
+
     # --- looking -----------------------------------------------------------------------------------------------------
 
     async def status(self) -> Result[O] | None:
@@ -231,15 +249,17 @@ class Session(Generic[D, O]):
         await self._recorder.load()
         return tuple(entry.message for entry in self._recorder.state.transcript)
 
-    async def events(self, *, after: int = 0, follow: bool = False) -> AsyncIterator[Record]:
-        """Yield the records behind number `after`; with `follow`, go on as they come."""
-        while True:
-            async for record in self._journal.read(self.id, after=after):
-                after = record.seq
-                yield record
-            if not follow:
-                return
-            await self._news(after)
+    def events(self, *, after: int = 0, follow: bool = False) -> AsyncIterator[Record]:
+        """Yield the records behind number `after`; with `follow`, go on as they come, until the caller stops.
+
+        It claims and writes nothing. Who comes back with the last number seen misses none and gets none twice. Deltas
+        are no records: only `stream`, in the process that drives, shows an answer while the model writes it.
+
+        Raises: with `follow`, NoSuchSession, and JournalError where the session is not as far as number `after`.
+        """
+        if follow:
+            return watched(self._journal, self.id, after=after)
+        return self._journal.read(self.id, after=after)
 
     async def _news(self, seen: int) -> None:
         await anyio.sleep(_PAUSE)

@@ -4,15 +4,17 @@
 nothing catches it and nothing is cleaned up), or the disk is full, or the commit's fate is lost.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from agentkit.core.record import Record
 from agentkit.core.spec import Status
 from agentkit.core.waiting import Waiting
 from agentkit.errors import AppendUncertain, JournalError
-from agentkit.journal.base import Appended, Asked, Batch, Head, Imported, InboxKind, InboxRow, Journal, Lease
+from agentkit.journal.base import Appended, Asked, Batch, Branch, Head, Imported, InboxKind, InboxRow, Journal, Lease
+
+T = TypeVar("T")
 
 Fault: TypeAlias = Literal["die before", "die after", "full", "uncertain before", "uncertain after", "call"]
 
@@ -52,13 +54,20 @@ class FaultyJournal(Journal):
 
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:  # noqa: D102 - as in Journal
         inner = self._alive()
+        return await self._faulty(lambda: inner.append(lease, after, batch))
+
+    async def fork(self, branch: Branch) -> None:  # noqa: D102 - as in Journal; it counts as an append
+        inner = self._alive()
+        await self._faulty(lambda: inner.fork(branch))
+
+    async def _faulty(self, write: Callable[[], Awaitable[T]]) -> T:
         self.appends += 1
         if self.appends != self._at:
-            return await inner.append(lease, after, batch)
+            return await write()
         before = self._failing(self._fault)
         if before is not None:
             raise before
-        appended = await inner.append(lease, after, batch)
+        appended = await write()
         if self._fault == "die after":
             self.dead = True
             raise Died

@@ -37,6 +37,7 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     "emulator": "",
     "errors": "",
     "events": "core.events",
+    "forks": "core errors ids journal.base",
     "ids": "",
     "inbox": "core errors journal.base journal.codec",
     "means": "answering core driver errors ids models.base prefix recorder",
@@ -46,7 +47,8 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     "questions": "core journal.base",
     "recorder": "clock core errors inbox journal.base lates questions",
     "result": "core errors questions",
-    "session": "core decisions driver errors ids inbox journal.base means observe questions recorder result stream",
+    "session": "core decisions driver errors forks ids inbox journal.base journal.watch "
+    "means observe questions recorder result stream",
     "stream": "core recorder result",
     "testing": "*",
 }

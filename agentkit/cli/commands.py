@@ -108,6 +108,26 @@ _ALL = (
         ),
     ),
     Command(
+        "tail",
+        "watch a session live, whichever process drives it, told as `show` tells it",
+        "agentkit tail customer-4711 --after 12",
+        "tail:tail",
+        (
+            _SESSION,
+            _option("--after", metavar="SEQ", type=int, default=0, help="only events behind number SEQ"),
+            _option("--once", action="store_true", help="tell what is there and leave"),
+            _option("--until-rest", action="store_true", help="leave when the session rests and nobody drives it"),
+            _option("--wait", action="store_true", help="wait for a session that does not exist yet"),
+            _option("--full", action="store_true", help="shorten nothing"),
+            _JSON,
+            *_ALWAYS,
+        ),
+        about="Watch a session, from the beginning or behind an event, until Ctrl-C. It claims nothing and writes\n"
+        "nothing. An answer is told when it is recorded, not word by word: only the process that drives sees that.\n"
+        "The last line says how to go on behind the last event; with --json each event is a line with its seq.",
+        stopped="The session goes on without it, and nothing is lost: `--after` shows what came since.",
+    ),
+    Command(
         "resume",
         "go on with a session: what is open, decided or left for it",
         "agentkit resume customer-4711 --agent shop:support",
@@ -183,6 +203,34 @@ _ALL = (
         "agentkit replay customer-4711 --agent shop:support",
         "proof:replay",
         (_SESSION, _AGENT, _JSON, *_ALWAYS),
+    ),
+    Command(
+        "fork",
+        "make a session that shares another's past and takes a step anew",
+        'agentkit fork customer-4711 try-2 --before 2.3 --say "the blue one" --agent shop:support',
+        "fork:fork",
+        (
+            _SESSION,
+            _option("new_id", metavar="NEW_ID", help="the new session's id"),
+            _option("--before", metavar="TURN.STEP", required=True, help="the first model call that is made anew"),
+            _option("--say", metavar="TEXT", help="tell the model this first"),
+            _option("--no-asking", action="store_true", help="tools that act once need not ask because of the fork"),
+            _option("--agent", metavar="MODULE:NAME", help="drive the new session now, with this agent"),
+            _JSON,
+            *_ALWAYS,
+        ),
+        about="The old session stays as it is; what it did before that step is shared, not copied. In the new one\n"
+        "every tool that acts once asks a person first. Messages that waited then are dropped.",
+        stopped="Where the fork was made, `agentkit resume NEW_ID` goes on with it.",
+    ),
+    Command(
+        "diff",
+        "show the first step at which two sessions differ",
+        "agentkit diff customer-4711 try-2",
+        "diff:diff",
+        (_SESSION, _option("other", metavar="OTHER", help="the other session's id"), _JSON, *_ALWAYS),
+        about="Compared are messages, reasoning, answers, calls with their arguments, results, decisions and how\n"
+        "turns ended; not times, cost or ids. The exit code is 0 where nothing differs, 1 where something does.",
     ),
     Command(
         "export",

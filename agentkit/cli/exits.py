@@ -22,7 +22,7 @@ class Exit(IntEnum):
 
 MEANING = {
     Exit.OK: "done; of a turn: completed",
-    Exit.ERROR: "an error, told on standard error",
+    Exit.ERROR: "an error, told on standard error; of diff: the sessions differ",
     Exit.USAGE: "the command line or the configuration is wrong",
     Exit.WAITING: "the turn waits for a person (see `agentkit pending`)",
     Exit.LIMIT: "the turn met a limit",

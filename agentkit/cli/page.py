@@ -33,19 +33,35 @@ class Page:
         self._bound: events.AgentBound | None = None
         self._step: tuple[int, int | None] = (0, None)
         self._back = SentBack()
+        self._sofar = Story()
 
     async def write(self, head: Head, records: Sequence[Record]) -> Story:
         """Write the page and return the story it tells."""
-        whole, sofar = told(records), Story()
+        whole = told(records)
         self._head(head, whole)
         for record in records:
-            begun = sofar.add(record)
-            if begun is not None:
-                self._turn(whole.turns[len(sofar.turns) - 1], begun)
-            await self._record(record, begun)
-            if isinstance(record.event, events.TurnEnded):
-                self._end(whole.turns[len(sofar.turns) - 1])
+            await self.take(record)
         return whole
+
+    async def take(self, record: Record) -> None:
+        """Write one record more, without knowing those to come."""
+        begun = self._sofar.add(record)
+        if begun is not None:
+            self._turn(begun)
+        await self._record(record, begun)
+        if isinstance(record.event, events.TurnEnded):
+            self._end(self._sofar.turns[-1])
+
+    def pass_over(self, record: Record) -> None:
+        """Take note of a record that is not to be written, for the sake of those behind it."""
+        self._sofar.add(record)
+        self._names |= names_in(record)
+        self._back.take(record)
+        self._took(record)
+        if isinstance(record.event, events.AgentBound):
+            self._bound = record.event
+        elif isinstance(record.event, events.ModelStarted):
+            self._began["model"], self._step = record.at, (record.turn, record.step)
 
     def _head(self, head: Head, story: Story) -> None:
         screen, bound = self._screen, story.bound
@@ -66,9 +82,9 @@ class Page:
         if story.first and story.last:
             screen.line(("time     ", DIM), f"{moment(story.first)} to {moment(story.last)} ({duration(story.span)})")
 
-    def _turn(self, turn: TurnTold, begun: TurnTold) -> None:
+    def _turn(self, begun: TurnTold) -> None:
         self._screen.line()
-        self._screen.rule(f"turn {turn.number}  {moment(begun.began)}")
+        self._screen.rule(f"turn {begun.number}  {moment(begun.began)}")
         for said in begun.said:
             self._said(said)
 

@@ -194,6 +194,9 @@ def _compacted(event: events.Compacted, _: Names) -> Phrase:
 
 
 def _forked(event: events.Forked, _: Names) -> Phrase:
+    if event.before:
+        asks = "every tool that acts once asks" if event.asks else "tools that act once do not ask because of it"
+        return Phrase("·", f"a fork begins here, before {event.before}: {asks} from here on", ASK)
     return Phrase("·", f"copied here from another session ({event.parent}): approvals given there are void", ASK)
 
 

@@ -19,8 +19,8 @@ from agentkit.cli.waiting import Waiting, as_json, tell
 from agentkit.journal.asking import waiting
 from agentkit.journal.base import Head
 from agentkit.journal.codec import codec
+from agentkit.journal.watch import watched
 
-_LOOK = 1.0  # seconds between looks at a session another process drives
 _WIDE = 160  # characters of an event's body in the list
 
 
@@ -49,19 +49,16 @@ async def show(options: argparse.Namespace, screen: Screen) -> int:
 
 async def events(options: argparse.Namespace, screen: Screen) -> int:
     """Print recorded events, one line each; with `follow`, as they come."""
-    after = options.after
     async with journal_of(options) as journal:
         await known(journal, options.id)
-        while True:
-            async for record in journal.read(options.id, after=after):
-                after = record.seq
-                _event(screen, record, full=getattr(options, "full", False))
-            if not options.follow:
-                return Exit.OK
-            await journal.changed(options.id, after, _LOOK)
+        find = partial(watched, journal) if options.follow else journal.read
+        async for record in find(options.id, after=options.after):
+            tell_event(screen, record, full=getattr(options, "full", False))
+    return Exit.OK
 
 
-def _event(screen: Screen, record: Record, *, full: bool) -> None:
+def tell_event(screen: Screen, record: Record, *, full: bool) -> None:
+    """Write an event as one line, for a person or a program."""
     name, body = codec().pack(record.event)
     place = str(record.turn) if record.step is None else f"{record.turn}.{record.step}"
     if screen.json:

@@ -101,6 +101,8 @@ class Story:
         match event:
             case events.SessionStarted():
                 self.agent = event.agent
+            case events.Forked(before=before) if before:
+                self.waiting.clear()
             case events.AgentBound():
                 self.bound, self.agent = event, event.agent
             case events.ToolStarted():

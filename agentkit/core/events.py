@@ -326,11 +326,16 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """From here on this is a session of its own (a fork, or an import): new `uid`, and every approval is void."""
+    """From here on this is a session of its own (a fork, or an import): new `uid`, and every approval is void.
+
+    A fork says `before` which step (`turn.step`) it begins: what waited then is dropped, and the agent is bound anew.
+    """
 
     parent: str  # uid of the session it comes from
     seq: int
     uid: str
+    before: str = ""  # of a fork; an import goes on where the session was
+    asks: bool = True  # every `once` tool asks a person from here on
 
 
 AnyEvent: TypeAlias = (

@@ -4,7 +4,7 @@ A state is a value, and folding must not copy history (law 10). A `Log` is a vie
 list: the newest view appends in place, an older one copies first, so no view ever sees an item that is not its own.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar, overload
 
 T = TypeVar("T")
@@ -85,6 +85,13 @@ class Names(Generic[K]):
         grown._places.setdefault(name, self._length)
         grown._length = len(grown._places)
         return grown
+
+    def without(self, names: Iterable[K]) -> "Names[K]":
+        """Return a map that does not hold `names`, in O(all names)."""
+        gone, left = set(names), Names[K]()
+        for name in self:
+            left = left if name in gone else left.add(name)
+        return left
 
     def __contains__(self, name: object) -> bool:
         return name in self._places and self._places[name] < self._length

@@ -117,7 +117,8 @@ class State:
     seq: int = 0
     uid: str = ""
     agent: str = ""
-    forked: bool = False
+    forked: bool = False  # every `once` tool asks
+    rebind: bool = False  # a fork that nobody has driven yet: it is bound to today's agent, instructions included
     bound: AgentBound | None = None
     tools: dict[str, BoundTool] = field(default_factory=dict)
     phase: Phase = Phase.IDLE

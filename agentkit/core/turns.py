@@ -57,7 +57,7 @@ def agent_bound(state: State, event: AgentBound) -> State:
     """Take a new description of what the model is told."""
     if state.flight:
         raise ProtocolError("the agent cannot change while a model call is in flight")
-    return replace(state, bound=event, tools={tool.name: tool for tool in event.tools})
+    return replace(state, bound=event, tools={tool.name: tool for tool in event.tools}, rebind=False)
 
 
 def user_said(state: State, event: UserSaid) -> State:
@@ -328,13 +328,27 @@ def forked(state: State, event: Forked) -> State:
     """A session of its own from here on: held calls are asked again, and every `once` tool asks."""
     if state.flight:
         raise ProtocolError("a model call is in flight")
+    if event.before:
+        return _branched(state, event)
     calls = tuple(
         replace(call, status="held", kind=call.kind or "approval", question=state.seq)
         if call.status in {"held", "approved"}
         else call
         for call in state.calls
     )
-    return replace(state, uid=event.uid, forked=True, calls=calls)
+    return replace(state, uid=event.uid, forked=event.asks, calls=calls)
+
+
+def _branched(state: State, event: Forked) -> State:
+    """Begin a step another way: nothing waits, no model has failed yet, and today's agent is bound before it."""
+    here = f"{state.turn}.{state.step}"
+    if state.phase is not Phase.THINKING or state.attempt or here != event.before:
+        raise ProtocolError(
+            f"a fork before {event.before} cannot begin at {here}, while the turn is {state.phase.value}"
+        )
+    dropped = [said.id for said in state.waiting if said.id is not None]
+    ids = state.ids.without(dropped) if dropped else state.ids
+    return replace(state, uid=event.uid, forked=event.asks, rebind=True, waiting=(), ids=ids, failed=())
 
 
 def reservation(state: State) -> tuple[int, Decimal | None]:

@@ -118,6 +118,18 @@ class Imported:
     blobs: Sequence[Blob]
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A fork to be made: a session that shares another's events up to number `seq`, and goes on with `events`."""
+
+    session_id: str
+    uid: str
+    agent: str
+    parent: str  # the other session's id
+    seq: int
+    events: Sequence[Placed]
+
+
 class Journal(ABC):
     """Where events are kept. Open it with `async with`; `Session` opens a journal that is not open yet by itself."""
 
@@ -172,8 +184,19 @@ class Journal(ABC):
         """
 
     @abstractmethod
+    async def fork(self, branch: Branch) -> None:
+        """Create a session that shares its parent's past, in one transaction. Nothing of the past is copied.
+
+        Its numbers go on behind `branch.seq`; `read` and `blob` follow the chain of parents.
+
+        Raises:
+            NoSuchSession: there is no parent. JournalError: there is a session of the new id, or the parent has no
+                event `branch.seq`. Nothing was written.
+        """
+
+    @abstractmethod
     def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:
-        """Yield the session's events behind `after`, in order."""
+        """Yield the session's events behind `after`, in order; of a fork, those it shares with its parent first."""
 
     @abstractmethod
     async def blob(self, session_id: str, name: str) -> bytes:

@@ -19,7 +19,9 @@ from agentkit.journal.shape import Misfit, shape_of
 
 Upgrade: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 
-UPGRADES: Mapping[tuple[str, int], Upgrade] = MappingProxyType({})
+UPGRADES: Mapping[tuple[str, int], Upgrade] = MappingProxyType(
+    {("Forked", 1): dict}  # `before` and `asks` came; an import, all there was, has neither
+)
 """(type, version) to the pure function that makes a body of the next version. A changed default needs one too."""
 
 _OWN_KEYS = ("v", "ignorable")

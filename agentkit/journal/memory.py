@@ -2,8 +2,9 @@
 
 # ruff: noqa: D102 - what each method promises is said once, in `Journal`
 
+import sys
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -21,6 +22,7 @@ from agentkit.journal.base import (
     Appended,
     Asked,
     Batch,
+    Branch,
     Head,
     Imported,
     InboxKind,
@@ -48,6 +50,16 @@ class _Held:
     inbox: dict[tuple[str, str], InboxRow] = field(default_factory=dict)
     untaken: dict[int, tuple[str, str]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    parent: "_Held | None" = None
+    fork_seq: int = 0
+
+    def line(self) -> "Iterator[tuple[_Held, int]]":
+        """Yield this session and those it comes from, each with the last number that counts here."""
+        held, upto = self, sys.maxsize
+        yield held, upto
+        while held.parent is not None:
+            held, upto = held.parent, min(upto, held.fork_seq)
+            yield held, upto
 
 
 class MemoryJournal(Journal):
@@ -137,19 +149,36 @@ class MemoryJournal(Journal):
         held.head = replace(held.head, uid=session.uid, agent=session.agent, status=session.status, last_seq=last)
         self._store(held, session.blobs)
 
+    async def fork(self, branch: Branch) -> None:
+        parent = self._sessions.get(branch.parent)
+        if parent is None:
+            raise NoSuchSession(f"the journal holds no session {branch.parent!r}")
+        if branch.session_id in self._sessions:
+            raise JournalError(f"there is a session {branch.session_id!r} already: nothing was written")
+        if not 0 < branch.seq <= parent.head.last_seq:
+            raise JournalError(f"session {branch.parent!r} has no event {branch.seq}: nothing was written")
+        at = datetime.now(UTC)
+        rows = [
+            _Row(seq, at, placed.turn, placed.step, 0, codec().encode(placed.event))
+            for seq, placed in enumerate(branch.events, branch.seq + 1)
+        ]
+        held = self._made(branch.session_id)
+        held.events, held.parent, held.fork_seq = rows, parent, branch.seq
+        last = branch.seq + len(rows)
+        held.head = replace(held.head, uid=branch.uid, agent=branch.agent, status="open", last_seq=last)
+
     async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:
         held = self._sessions.get(session_id)
-        events = held.events if held else []
-        first = bisect_right(events, after, key=lambda row: row.seq)
-        for row in events[first:]:
-            if (event := codec().decode(row.stored)) is not None:
-                yield Record(row.seq, row.at, row.turn, row.step, event, row.epoch)
+        for each, upto in reversed(tuple(held.line())) if held else ():
+            first, last = (bisect_right(each.events, seq, key=lambda row: row.seq) for seq in (after, upto))
+            for row in each.events[first:last]:
+                if (event := codec().decode(row.stored)) is not None:
+                    yield Record(row.seq, row.at, row.turn, row.step, event, row.epoch)
 
     async def blob(self, session_id: str, name: str) -> bytes:
         held = self._sessions.get(session_id)
-        data = held.blobs.get(name) if held else None
-        if data is None:
-            data = self._shared.get(name)
+        found = (each.blobs[name] for each, _ in held.line() if name in each.blobs) if held else iter(())
+        data = next(found, self._shared.get(name))
         if data is None:
             raise JournalError(f"session {session_id!r} has no contents named {name!r}: the journal is damaged")
         return data

@@ -17,7 +17,7 @@ from agentkit.core.waiting import Waiting
 from agentkit.errors import JournalError
 from agentkit.journal import sqlite_read, sqlite_write
 from agentkit.journal.asking import waiting
-from agentkit.journal.base import Appended, Asked, Batch, Head, Imported, InboxKind, InboxRow, Journal, Lease
+from agentkit.journal.base import Appended, Asked, Batch, Branch, Head, Imported, InboxKind, InboxRow, Journal, Lease
 from agentkit.journal.owner import Owner
 from agentkit.journal.sqlite_file import SQLiteFile, enter
 
@@ -97,6 +97,9 @@ class SQLiteJournal(Journal):
 
     async def adopt(self, session: Imported) -> None:
         await self._file.writer.run(partial(sqlite_write.adopt, session=session))
+
+    async def fork(self, branch: Branch) -> None:
+        await self._file.writer.run(partial(sqlite_write.fork, branch=branch))
 
     async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:
         while rows := await self._file.reader.run(partial(sqlite_read.events, session_id=session_id, after=after)):

@@ -1,6 +1,7 @@
 """What is read from a journal file, a page at a time: one short query each, so no reader ever holds up a writer."""
 
 import sqlite3
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,11 +58,27 @@ def sessions(db: sqlite3.Connection, status: str | None, before: int) -> list[tu
 
 def events(db: sqlite3.Connection, session_id: str, after: int) -> list[tuple[Any, ...]]:
     """Return a page of a session's rows behind `after`, in order, for `record`."""
-    return db.execute(
-        "select seq, at, turn, step, epoch, type, body, usage from event"
-        " where session = (select n from session where id = ?) and seq > ? order by seq limit ?",
-        (session_id, after, PAGE),
-    ).fetchall()
+    rows: list[tuple[Any, ...]] = []
+    for n, upto in reversed(line(db, session_id)):
+        if after < upto and len(rows) < PAGE:
+            rows += db.execute(
+                "select seq, at, turn, step, epoch, type, body, usage from event"
+                " where session = ? and seq > ? and seq <= ? order by seq limit ?",
+                (n, after, upto, PAGE - len(rows)),
+            ).fetchall()
+    return rows
+
+
+def line(db: sqlite3.Connection, session_id: str) -> list[tuple[int, int]]:
+    """Return the rows of a session and those it comes from, each with the last number that counts here."""
+    found, upto, name = [], sys.maxsize, session_id
+    while row := db.execute("select n, parent, fork_seq from session where id = ?", (name,)).fetchone():
+        n, name, fork_seq = row
+        found.append((n, upto))
+        if name is None:
+            break
+        upto = min(upto, fork_seq)
+    return found
 
 
 def record(session_id: str, row: tuple[Any, ...]) -> Record | None:
@@ -80,12 +97,14 @@ def record(session_id: str, row: tuple[Any, ...]) -> Record | None:
 
 def blob(db: sqlite3.Connection, session_id: str, name: str) -> bytes | None:
     """Return contents by name: the session's own, or shared ones."""
-    row = db.execute(
-        "select data from blob where hash = ?"
-        " and (session is null or session = (select n from session where id = ?)) limit 1",
-        (name, session_id),
-    ).fetchone()
-    return row[0] if row else None
+    for n, _ in line(db, session_id):
+        row = db.execute(
+            "select data from blob where hash = ? and ifnull(session, 0) in (0, ?) limit 1", (name, n)
+        ).fetchone()
+        if row:
+            data: bytes = row[0]
+            return data
+    return None
 
 
 def inbox(db: sqlite3.Connection, session_id: str, *, taken: bool) -> list[InboxRow]:

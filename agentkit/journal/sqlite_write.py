@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from agentkit.core.binding import Blob
 from agentkit.errors import AppendUncertain, Fenced, JournalError, NoSuchSession, SessionBusy
-from agentkit.journal.base import Appended, Batch, Imported, InboxKind, InboxRow, Lease
+from agentkit.journal.base import Appended, Batch, Branch, Imported, InboxKind, InboxRow, Lease
 from agentkit.journal.codec import codec
 from agentkit.journal.owner import Owner
 from agentkit.journal.sqlite_open import code_of, explained
@@ -177,6 +177,40 @@ def adopt(db: sqlite3.Connection, session: Imported) -> None:
             ],
         )
         _store(db, n, session.blobs)
+
+
+def fork(db: sqlite3.Connection, branch: Branch) -> None:
+    """Create a session that shares its parent's events up to number `branch.seq`.
+
+    Raises:
+        NoSuchSession: there is no parent.
+        JournalError: there is a session of this id, or the parent has no such event. Nothing was written.
+    """
+    stored = [codec().encode(placed.event) for placed in branch.events]
+    last_seq = branch.seq + len(stored)
+    with transaction(db, f"fork of session {branch.parent!r}", durable=True) as now:
+        parent = db.execute("select last_seq from session where id = ?", (branch.parent,)).fetchone()
+        if parent is None:
+            raise NoSuchSession(f"the journal holds no session {branch.parent!r}")
+        if not 0 < branch.seq <= parent[0]:
+            raise JournalError(f"session {branch.parent!r} has no event {branch.seq}: nothing was written")
+        made = db.execute(
+            "insert or ignore into session (id, uid, agent, status, last_seq, parent, fork_seq, created_at)"
+            " values (?,?,?,'open',?,?,?,?) returning n",
+            (branch.session_id, branch.uid, branch.agent, last_seq, branch.parent, branch.seq, now),
+        ).fetchall()
+        if not made:
+            raise JournalError(f"there is a session {branch.session_id!r} already: nothing was written")
+        ((n,),) = made
+        db.executemany(
+            _EVENT,
+            [
+                (n, seq, kind, placed.turn, placed.step, 0, body, usage, now)
+                for seq, (placed, (kind, body, usage)) in enumerate(
+                    zip(branch.events, stored, strict=True), branch.seq + 1
+                )
+            ],
+        )
 
 
 def _refuse_while_alive(session_id: str, holder: Owner, claimant: Owner, until: int) -> None:

@@ -52,6 +52,8 @@ def _looks(name: str) -> tuple[tuple[str, ...], ...]:
         ("show", name, "--json"),
         ("show", name, "--raw"),
         ("events", name, "--json"),
+        ("tail", name, "--once", "--full"),
+        ("tail", name, "--once", "--json"),
         ("sessions",),
         ("sessions", "--json"),
         ("pending",),

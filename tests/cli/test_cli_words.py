@@ -16,9 +16,9 @@ from agentkit.core.spec import VERSION
 from agentkit.errors import BadRequest, ConfigurationError, Fenced, NoSuchSession, SessionBusy
 
 Type = Callable[..., Any]
-TALK = ("chat", "sessions", "show", "events", "resume")
+TALK = ("chat", "sessions", "show", "events", "tail", "resume")
 DECIDE = ("pending", "approve", "deny", "answer", "resolve", "cancel")
-WANTED = (*TALK, *DECIDE, "replay", "export", "import", "probe", "doctor", "emulator")
+WANTED = (*TALK, *DECIDE, "replay", "fork", "diff", "export", "import", "probe", "doctor", "emulator")
 
 
 def test_the_commands_are_those_promised() -> None:
