@@ -20,9 +20,9 @@ from agentkit.core.contract import Contract
 from agentkit.errors import ConfigurationError
 from agentkit.models import Model, contracts
 from agentkit.models.address import checked, encrypted, host_of, port_of
+from agentkit.models.asking import laid
 from agentkit.probe.agreement import Compared, differing, told
 from agentkit.probe.facts import TITLES, Findings
-from agentkit.probe.talk import merged
 
 _YES = frozenset({"y", "yes"})
 _MARKS = {True: " ", False: "≠", None: " "}
@@ -83,7 +83,7 @@ def _set(pairs: Sequence[str]) -> dict[str, Any]:
         value: Any = _json_or(text)
         for name in reversed(path.split(".")):
             value = {name: value}
-        found = merged(found, value)
+        found = laid(found, value)
     return found
 
 

@@ -100,7 +100,7 @@ def whole(answer: Answer) -> Iterator[Step]:
     """Return the timeline of an answer that is not streamed: blank lines while it is made, then one JSON object."""
     reply = answer.reply
     body = answer.error if answer.has("error_list") else _completion(answer)
-    yield from _waiting(reply, Send(b"\n"))
+    yield from waiting(reply, Send(b"\n"))
     if reply.hang_after is not None:
         yield Hang()
     data = encode(body)
@@ -127,31 +127,33 @@ def streamed(answer: Answer) -> Iterator[Step]:
     end = b"\r\n\r\n" if answer.has("crlf") else b"\n\n"
     comment = Send(f": {answer.row.comment}".encode() + end)
     yield from [comment] * answer.row.comments_first
-    yield from _waiting(reply, comment)
+    yield from waiting(reply, comment)
     chunks: list[Any] = list(_chunks(answer))
     failed = not ERRORS.isdisjoint(reply.quirks)
     if failed:
         chunks[len(chunks) // 2 :] = [answer.error]
     for at, chunk in enumerate(chunks):
-        yield from _accident(reply, at)
+        yield from accident(reply, at)
         yield Send(b"data: " + encode(chunk) + end)
         if at < reply.keep_alives:
             yield comment
         if reply.pace:
             yield Wait(reply.pace)
-    yield from _accident(reply, len(chunks))
+    yield from accident(reply, len(chunks))
     if not (answer.has("no_done") or failed):
         yield Send(b"data: [DONE]" + end)
 
 
-def _accident(reply: Reply, at: int) -> Iterator[Step]:
+def accident(reply: Reply, at: int) -> Iterator[Step]:
+    """Return what befalls a stream before its delta number `at`."""
     if at == reply.cut_after:
         yield Cut()
     if at == reply.hang_after:
         yield Hang()
 
 
-def _waiting(reply: Reply, sign: Send) -> Iterator[Step]:
+def waiting(reply: Reply, sign: Send) -> Iterator[Step]:
+    """Return the time before an answer, with a sign of life now and then."""
     times = max(reply.keep_alives, 1)
     for _ in range(times):
         if reply.keep_alives:

@@ -60,7 +60,7 @@ def _check_choice(binding: Binding) -> None:
 def _thinks(binding: Binding) -> bool:
     """Tell whether the model will think: by the row, unless the effort or `extra` says otherwise."""
     thinking, effort, extra = binding.contract.thinking, binding.settings.effort, binding.settings.extra
-    if effort == "none" or (thinking.off and _merged(extra, thinking.off) == dict(extra)):
+    if effort == "none" or (thinking.off and laid(extra, thinking.off) == dict(extra)):
         return False
     return thinking.default or effort is not None
 
@@ -93,7 +93,7 @@ def fields(settings: Settings, contract: Contract, *, tools: bool = True) -> dic
         given[contract.token_limit_key] = settings.max_tokens
     if settings.parallel_calls is not None and contract.parallel_calls_key is not None and tools:
         given[contract.parallel_calls_key] = settings.parallel_calls > 1
-    given = _merged(_merged(given, _thinking(settings, contract)), settings.extra)
+    given = laid(laid(given, _thinking(settings, contract)), settings.extra)
     _check_apart(given, contract)
     return given
 
@@ -136,14 +136,14 @@ def _thinking(settings: Settings, contract: Contract) -> Mapping[str, Any]:
     value: Any = thinking.effort.get(effort, effort)
     for name in reversed(thinking.effort_key.split(".")):
         value = {name: value}
-    return _merged(thinking.on, value)
+    return laid(thinking.on, value)
 
 
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def laid(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Lay one object over another, objects inside them too: two of them may speak of one field (`reasoning`)."""
-    merged = dict(old)
+    found = dict(old)
     for name, value in new.items():
-        known = merged.get(name)
+        known = found.get(name)
         both = isinstance(known, Mapping) and isinstance(value, Mapping)
-        merged[name] = _merged(known, value) if both else value  # type: ignore[arg-type]  # both are mappings
-    return merged
+        found[name] = laid(known, value) if both else value  # type: ignore[arg-type]  # both are mappings
+    return found

@@ -18,8 +18,8 @@ from agentkit.core.messages import (
 )
 from agentkit.core.request import Instructions, Sending
 from agentkit.core.spec import ToolSpec
-from agentkit.errors import ProtocolError
 from agentkit.models import parts, tags
+from agentkit.models.content import of_tool, of_user, unfetched
 
 _OURS: Final = frozenset({INLINE_TAGS, THINKING_PARTS})  # extras that are no fields: the content is rebuilt from them
 _FIXED: Final = frozenset({"role", "content", "tool_calls"})  # what no private field replaces
@@ -37,9 +37,9 @@ def messages(sending: Sending, contract: Contract) -> list[dict[str, Any]]:
         case Instructions(text):
             message: dict[str, Any] = {"role": contract.system_role, "content": text}
         case UserMessage(parts):
-            message = {"role": "user", "content": _user_content(parts)}
+            message = {"role": "user", "content": of_user(parts, _part)}
         case ToolMessage(call_id, _, parts):
-            message = {"role": "tool", "tool_call_id": call_id, "content": _tool_content(parts)}
+            message = {"role": "tool", "tool_call_id": call_id, "content": of_tool(parts, _part)}
         case AssistantMessage() as answer:
             message = _answer(answer, sending, contract)
         case _:
@@ -95,19 +95,6 @@ def _call(call: ToolCall, beside: Mapping[str, Json]) -> dict[str, Any]:
     return {**beside, "id": call.id, "type": "function", "function": function}
 
 
-def _user_content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
-    match parts:
-        case (Text(text),):
-            return text
-        case _:
-            return [_part(part) for part in parts]
-
-
-def _tool_content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
-    texts = [part.text for part in parts if isinstance(part, Text)]
-    return "".join(texts) if len(texts) == len(parts) else [_part(part) for part in parts]
-
-
 def _part(part: Part) -> dict[str, Any]:
     match part:
         case Text(text):
@@ -116,7 +103,7 @@ def _part(part: Part) -> dict[str, Any]:
             return {"type": "image_url", "image_url": {"url": url}}
         case File(name, url):
             return {"type": "file", "file": {"filename": name, "file_data": url}}
-        case Stored(name, _):
-            raise ProtocolError(f"contents {name} were not fetched before encoding")
+        case Stored():
+            raise unfetched(part)
         case _:
             assert_never(part)

@@ -11,7 +11,7 @@ from agentkit.core.contract import ITEMS, Contract
 from agentkit.core.messages import AssistantMessage, File, Image, Part, Stored, Text, ToolCall, ToolMessage, UserMessage
 from agentkit.core.request import Instructions, Sending
 from agentkit.core.spec import ToolSpec
-from agentkit.errors import ProtocolError
+from agentkit.models.content import of_tool, of_user, unfetched
 from agentkit.models.items import CALL, REASONING, kind_of, rebuilt
 
 MESSAGES = "input"  # the body's field that holds them
@@ -28,9 +28,9 @@ def messages(sending: Sending, contract: Contract) -> list[dict[str, Any]]:
         case Instructions(text):
             items: list[dict[str, Any]] = [{"role": contract.system_role, "content": text}]
         case UserMessage(parts):
-            items = [{"role": "user", "content": _user_content(parts)}]
+            items = [{"role": "user", "content": of_user(parts, _part)}]
         case ToolMessage(call_id, _, parts):
-            items = [{"type": "function_call_output", "call_id": call_id, "output": _output(parts)}]
+            items = [{"type": "function_call_output", "call_id": call_id, "output": of_tool(parts, _part)}]
         case AssistantMessage() as answer:
             items = _answer(answer, sending)
         case _:
@@ -80,19 +80,6 @@ def _call(call: ToolCall) -> dict[str, Any]:
     return {"type": CALL, "call_id": call.id, "name": call.name, "arguments": call.arguments}
 
 
-def _user_content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
-    match parts:
-        case (Text(text),):
-            return text
-        case _:
-            return [_part(part) for part in parts]
-
-
-def _output(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
-    texts = [part.text for part in parts if isinstance(part, Text)]
-    return "".join(texts) if len(texts) == len(parts) else [_part(part) for part in parts]
-
-
 def _part(part: Part) -> dict[str, Any]:
     match part:
         case Text(text):
@@ -101,7 +88,7 @@ def _part(part: Part) -> dict[str, Any]:
             return {"type": "input_image", "image_url": url, "detail": "auto"}
         case File(name, url):
             return {"type": "input_file", "filename": name, "file_data": url}
-        case Stored(name, _):
-            raise ProtocolError(f"contents {name} were not fetched before encoding")
+        case Stored():
+            raise unfetched(part)
         case _:
             assert_never(part)

@@ -12,9 +12,10 @@ from agentkit.core.contract import Contract, Wire
 from agentkit.core.messages import Json
 from agentkit.errors import ModelError, Overloaded, ProtocolError, RateLimited
 from agentkit.models import faults, openai
+from agentkit.models.asking import laid
 from agentkit.models.faults import Asked
 from agentkit.models.retry import NotYet, patiently
-from agentkit.probe import chat, items, talk
+from agentkit.probe import chat, items
 from agentkit.probe.answers import Answer
 from agentkit.probe.budget import Plan, Step
 from agentkit.probe.talk import Ask, Treatment
@@ -99,7 +100,7 @@ class Bench:
 
     async def _once(self, number: int, step: Step, ask: Ask) -> Answer:
         body = self.dialect.body(replace(ask, cap=step.cap), self.target.model, self.cap_key, self.answers)
-        whole = talk.merged(talk.merged(body, self.target.body), ask.extra)
+        whole = laid(laid(body, self.target.body), ask.extra)
         data = json.dumps(whole, ensure_ascii=False).encode("utf-8", "backslashreplace")
         got = await openai.exchange(self._to, self.dialect.ROUTE, data)
         refused = faults.refused(self._asked(), got.status, got.content, got.headers.get("location", ""))

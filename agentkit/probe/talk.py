@@ -114,13 +114,3 @@ _TAIL: Final = 8  # characters of an id that are changed: what stands before may
 def cold(call_id: str) -> str:
     """Return another id of the same form."""
     return call_id[:-_TAIL] + call_id[-_TAIL:].translate(_NEXT)
-
-
-def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one object over another, objects inside them too."""
-    found = dict(old)
-    for name, value in new.items():
-        known = found.get(name)
-        both = isinstance(known, Mapping) and isinstance(value, Mapping)
-        found[name] = merged(known, value) if both else value  # type: ignore[arg-type]  # both are mappings
-    return found

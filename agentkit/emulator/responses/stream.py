@@ -14,8 +14,8 @@ from typing import Any
 from agentkit.emulator.responses.items import Item, kind_of
 from agentkit.emulator.responses.output import SUMMARY, Spoken
 from agentkit.emulator.responses.seal import seal
-from agentkit.emulator.script import ERRORS, Reply
-from agentkit.emulator.stream import Cut, Hang, Send, Step, Wait, encode, pieces
+from agentkit.emulator.script import ERRORS
+from agentkit.emulator.stream import Cut, Hang, Send, Step, Wait, accident, encode, pieces, waiting
 
 Event = dict[str, Any]
 
@@ -23,7 +23,7 @@ Event = dict[str, Any]
 def whole(spoken: Spoken) -> Iterator[Step]:
     """Return the timeline of a response that is not streamed: blank lines while it is made, then one JSON object."""
     reply = spoken.answer.reply
-    yield from _waiting(reply, Send(b"\n"))
+    yield from waiting(reply, Send(b"\n"))
     if reply.hang_after is not None:
         yield Hang()
     failed = spoken.answer.has("error_list")
@@ -38,38 +38,22 @@ def streamed(spoken: Spoken) -> Iterator[Step]:
     reply = spoken.answer.reply
     line = b"\r\n" if spoken.answer.has("crlf") else b"\n"
     comment = Send(b": keep-alive" + line * 2)
-    yield from _waiting(reply, comment)
+    yield from waiting(reply, comment)
     found = list(events(spoken))
     if not ERRORS.isdisjoint(reply.quirks):
         found[len(found) // 2 :] = [_ERROR]
     for at, event in enumerate(found):
-        yield from _accident(reply, at)
+        yield from accident(reply, at)
         data = encode({**event, "sequence_number": at})
         yield Send(b"event: " + event["type"].encode() + line + b"data: " + data + line * 2)
         if at < reply.keep_alives:
             yield comment
         if reply.pace:
             yield Wait(reply.pace)
-    yield from _accident(reply, len(found))
+    yield from accident(reply, len(found))
 
 
 _ERROR: Event = {"type": "error", "code": "server_error", "message": "The service failed.", "param": None}
-
-
-def _accident(reply: Reply, at: int) -> Iterator[Step]:
-    if at == reply.cut_after:
-        yield Cut()
-    if at == reply.hang_after:
-        yield Hang()
-
-
-def _waiting(reply: Reply, sign: Send) -> Iterator[Step]:
-    times = max(reply.keep_alives, 1)
-    for _ in range(times):
-        if reply.keep_alives:
-            yield sign
-        if reply.delay:
-            yield Wait(reply.delay / times)
 
 
 def events(spoken: Spoken) -> Iterator[Event]:
