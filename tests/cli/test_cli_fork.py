@@ -33,8 +33,7 @@ def test_a_fork_is_made_shown_and_driven(agentkit: Type, serve: Type) -> None:
 
 
 def test_a_program_is_told_in_json_and_asking_can_be_left_out(agentkit: Type, serve: Type) -> None:
-    pay = Reply(calls=[Call("slow_once", {})])
-    serve(LOOK, pay, Reply(content="done"))
+    serve(LOOK, Reply(content="done"))
     agentkit(*CHAT, stdin="hi\n")
     done = agentkit("fork", "c-1", "c-2", "--before", "1.1", "--no-asking", "--json")
     assert json.loads(done.out) == {"session": "c-2", "parent": "c-1", "before": "1.1"}
