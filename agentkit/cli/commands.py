@@ -230,7 +230,7 @@ _ALL = (
         "diff:diff",
         (_SESSION, _option("other", metavar="OTHER", help="the other session's id"), _JSON, *_ALWAYS),
         about="Compared are messages, reasoning, answers, calls with their arguments, results, decisions and how\n"
-        "turns ended; not times, cost or ids. The exit code is 0 where nothing differs, 1 where something does.",
+        "turns ended; not times, cost or ids. The exit code is 0 where nothing differs, 8 where something does.",
     ),
     Command(
         "export",

@@ -36,7 +36,7 @@ async def diff(options: argparse.Namespace, screen: Screen) -> int:
     for (mine, my_facts), (other, other_facts) in zip_longest(ours.items(), theirs.items(), fillvalue=("", [])):
         if (mine, my_facts) != (other, other_facts):
             _tell(screen, options, mine or other, (my_facts if mine else None, other_facts if other else None))
-            return Exit.ERROR
+            return Exit.DIFFERS
     if screen.json:
         screen.result({"same": True, "steps": len(ours)})
     else:

@@ -22,14 +22,14 @@ class Exit(IntEnum):
 
 MEANING = {
     Exit.OK: "done; of a turn: completed",
-    Exit.ERROR: "an error, told on standard error; of diff: the sessions differ",
+    Exit.ERROR: "an error, told on standard error",
     Exit.USAGE: "the command line or the configuration is wrong",
     Exit.WAITING: "the turn waits for a person (see `agentkit pending`)",
     Exit.LIMIT: "the turn met a limit",
     Exit.CANCELLED: "the turn was cancelled",
     Exit.MODEL: "the model service failed; the turn can be resumed",
     Exit.BUSY: "another process drives the session",
-    Exit.DIFFERS: "replay: today's code would send other bytes",
+    Exit.DIFFERS: "replay: today's code would send other bytes; diff: the sessions differ",
     Exit.INTERRUPTED: "stopped by Ctrl-C; nothing recorded is lost",
 }
 

@@ -58,7 +58,7 @@ def test_the_first_step_that_differs_is_shown_from_both_sides(agentkit: Type, se
     done = agentkit("diff", "c-1", "c-1")
     assert (done.code, done.out) == (0, "✓ 2 steps: nothing differs\n")
     done = agentkit("diff", "c-1", "c-2")
-    assert done.code == 1
+    assert done.code == 8
     assert "\x1b" not in done.out
     lines = done.out.splitlines()
     assert lines[0].startswith("✗ step 1.2 differs: message")
