@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Generic, overload
 
 from typing_extensions import TypeVar
 
 from agentkit.core.messages import Content
+from agentkit.core.policy import Approvals, Upgrades
 from agentkit.core.settings import ModelSettings
-from agentkit.core.spec import VERSION, Binding, Limits, Settings
+from agentkit.core.spec import VERSION, Binding, Limits, Settings, ToolSpec
 from agentkit.errors import ConfigurationError
 from agentkit.journal.memory import MemoryJournal
 from agentkit.models import Model
@@ -38,9 +39,12 @@ class Agent(Generic[DepsT, OutT]):
         instructions: a text, or a function of the deps; it is evaluated once per session and recorded.
         tools: functions decorated with `@tool`, in the order the model is told of them.
         deps_type: the type of what tools get as `ctx.deps`.
+        approvals: how long people are waited for, and who is told then; without it for ever.
+        upgrades: what happens to an open turn of an agent that was not as this one is.
 
     Raises:
-        ConfigurationError: no model or an unknown name, two tools of one name, something that is no tool.
+        ConfigurationError: no model or an unknown name, two tools of one name, something that is no tool, approvals
+            for a tool that is not there.
     """
 
     model: Model | str | Sequence[Model | str]
@@ -52,6 +56,8 @@ class Agent(Generic[DepsT, OutT]):
     output_type: type[OutT] = str  # type: ignore[assignment]  # the default of a type variable
     limits: Limits = field(default_factory=Limits)
     settings: ModelSettings = field(default_factory=ModelSettings)
+    approvals: Approvals = field(default_factory=Approvals)
+    upgrades: Upgrades = field(default_factory=Upgrades)
 
     def __post_init__(self) -> None:
         if self.output_type is not str:
@@ -64,7 +70,9 @@ class Agent(Generic[DepsT, OutT]):
             if left := unsent(self.settings, contract := endpoint.resolve()):
                 text = "agent %r: not sent to %r (contract %r): %s"
                 logging.getLogger("agentkit").warning(text, self.name, endpoint.name, contract.id, "; ".join(left))
-        _ = self.dispatch
+        if strange := set(self.approvals.tools) - {spec.bound.name for spec in self.dispatch.specs}:
+            known = ", ".join(spec.bound.name for spec in self.dispatch.specs) or "no tools"
+            raise ConfigurationError(f"approvals: there is no tool {', '.join(sorted(strange))}; there are {known}")
 
     @cached_property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -85,12 +93,15 @@ class Agent(Generic[DepsT, OutT]):
             agent=self.name,
             model=endpoint.name,
             instructions=instructions,
-            tools=self.dispatch.specs,
+            tools=tuple(self._patient(spec) for spec in self.dispatch.specs),
             settings=Settings(**self.settings),
             contract=endpoint.resolve(),
             limits=self.limits,
             version=VERSION,
         )
+
+    def _patient(self, spec: ToolSpec) -> ToolSpec:
+        return replace(spec, bound=replace(spec.bound, patience=self.approvals.of_tool(spec.bound.name)))
 
     def told(self, deps: Any) -> str:
         """Return the instructions for these deps."""

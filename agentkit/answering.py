@@ -58,6 +58,10 @@ class Answering:
         """Return who is to answer in this state."""
         return self.candidates[0 if _anew(state) else self._at(state.bound)]
 
+    def alike(self, bound: AgentBound | None) -> Candidate:
+        """Return the candidate that a binding is of; the first one, where there is none like it today."""
+        return self.candidates[self._at(bound)]
+
     def _at(self, bound: AgentBound | None) -> int:
         """Return the index of whom a binding is of: the very one given out in this process, else one alike."""
         told = list(enumerate(self.candidates)) if bound is not None else []

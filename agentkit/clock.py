@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from agentkit.core.events import RunStarted
 from agentkit.core.record import Record
@@ -18,6 +18,7 @@ class Clock:
         worked: how long something was in flight in the open turn. Waiting for people does not count, nor does the time
             until another process goes on with what a dead one left.
         mark: when the last event was seen, by this process's own clock.
+        synced: a time by the journal's clock, and when that was by this process's own.
     """
 
     times: dict[int, datetime] = field(default_factory=dict)
@@ -25,6 +26,16 @@ class Clock:
     worked: timedelta = timedelta()
     last: datetime | None = None
     mark: float = 0.0
+    synced: tuple[datetime, float] | None = None
+
+    def sync(self, at: datetime | None) -> None:
+        """Learn what time it is by the journal's clock; where it does not say, by this machine's."""
+        self.synced = (at or datetime.now(UTC), time.monotonic())
+
+    def now(self) -> datetime:
+        """Return the time by the journal's clock: between two looks at it, this process's own goes on."""
+        at, mark = self.synced or (datetime.now(UTC), time.monotonic())
+        return at + timedelta(seconds=time.monotonic() - mark)
 
     def saw(self, record: Record, *, working: bool) -> None:
         """Take an event; `working`: something was in flight before it."""

@@ -105,7 +105,9 @@ def earlier(decision_id: str, decision: Decision, rows: Sequence[InboxRow], reco
         if not isinstance(event, Decision) or (event.call, event.question) != (decision.call, decision.question):
             continue
         if not _undecided(event) and _essence(event) != _essence(decision):
-            raise AlreadyDecided(f"{decision_id}: {by} decided otherwise at {at:%Y-%m-%d %H:%M:%S} UTC", by=by, at=at)
+            why = f": {event.reason}" if isinstance(event, CallDenied) and event.reason else ""
+            text = f"{decision_id}: {by} decided otherwise at {at:%Y-%m-%d %H:%M:%S} UTC{why}"
+            raise AlreadyDecided(text, by=by, at=at)
 
 
 def _undecided(event: Decision) -> bool:

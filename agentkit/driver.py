@@ -13,7 +13,9 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from agentkit import patience
 from agentkit.answering import Answering
+from agentkit.apart import alone
 from agentkit.core.commands import CallModel, CheckCall, Command, Reconcile, Refuse, RunTool, Verdict
 from agentkit.core.deltas import Delta
 from agentkit.core.events import (
@@ -41,6 +43,7 @@ from agentkit.models.base import Piece
 from agentkit.questions import key_of
 from agentkit.recorder import Recorder
 from agentkit.tools.dispatch import Dispatch, Job
+from agentkit.upgrades import asked_again
 
 GRACE = 2.0  # seconds a cut-off `once` call is given to end by itself
 POLL = 0.5  # seconds between looks at what other processes and given-up threads may have left
@@ -61,10 +64,15 @@ class Means:
 
 
 class Driver:
-    """Drives one session until it rests. The journal's lease must be held."""
+    """Drives one session until it rests. The journal's lease must be held.
 
-    def __init__(self, recorder: Recorder, means: Means, *, stream: bool) -> None:
-        self._recorder, self._means, self._stream = recorder, means, stream
+    Args:
+        recorder: the session, loaded. means: what it is driven with. stream: whether fragments are shown.
+        again: why people are asked again what they were asked before; empty: they are not.
+    """
+
+    def __init__(self, recorder: Recorder, means: Means, *, stream: bool, again: str = "") -> None:
+        self._recorder, self._means, self._stream, self._again = recorder, means, stream, again
         if len(means.answering.candidates) > 1:
             recorder.following = means.answering
         self._flying: dict[Command, anyio.CancelScope] = {}
@@ -111,6 +119,7 @@ class Driver:
         while True:
             if self._has_mail:
                 await self._take_inbox()
+            await self._run_out()
             await self._start_owed(tasks)
             if not self._flying and not self._blocked() and not await self._take_inbox():
                 if not (left := self._left_alone()):
@@ -127,6 +136,8 @@ class Driver:
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""
         before = self._state
+        self._recorder.clock.sync(self._recorder.lease.at if self._recorder.lease else None)
+        await self._run_out(then=False)
         await self._recorder.record_kept()
         state, today = self._state, self._means.answering.now(self._state)
         begun = any(call.status in {"requested", "approved", "started", "unknown"} for call in state.calls)
@@ -137,7 +148,8 @@ class Driver:
             or state.rebind
             or replace(today.bound, prices=None) != replace(state.bound, prices=None)
         ):
-            await self._recorder.record(today.bound, blobs=today.blobs, then=False)
+            again = asked_again(self._state, today.bound, self._again) if self._again else ()
+            await self._recorder.record(today.bound, *again, blobs=today.blobs, then=False)
         await self._recorder.record(since=before)
 
     async def _start_owed(self, tasks: TaskGroup) -> None:
@@ -172,18 +184,40 @@ class Driver:
 
     async def _receive(self) -> None:
         """Wait until something finishes, a person says something, or the turn's time is up; record it."""
-        left, news = self._recorder.left(), None
-        with anyio.move_on_after(math.inf if left is None else max(0.0, left)):
+        limit, people, news = self._limit_left(), self._people_left(), None
+        with anyio.move_on_after(max(0.0, min(limit, people))):
             news = await self._next()
         if news is None:
-            seconds = self._state.bound.limits.seconds if self._state.bound else None
-            await self._recorder.record(LimitReached("seconds", f"limit reached: {seconds} seconds in one turn"))
+            if limit <= people:  # else `_run_out` records what time has decided
+                seconds = self._state.bound.limits.seconds if self._state.bound else None
+                await self._recorder.record(LimitReached("seconds", f"limit reached: {seconds} seconds in one turn"))
             return
         command, outcome = news
         if isinstance(outcome, BaseException):
             raise outcome
         if outcome and command is not None and awaits(self._state, command):
             await self._recorder.record(*outcome, verdicts=self._verdicts(outcome))
+
+    def _limit_left(self) -> float:
+        left = self._recorder.left()
+        return math.inf if left is None else left
+
+    def _people_left(self) -> float:
+        """Return the seconds until time decides about an open question."""
+        clock = self._recorder.clock
+        waits = [each.at for each in patience.clocks(self._state, clock.times)]
+        return (min(waits) - clock.now()).total_seconds() if waits else math.inf
+
+    async def _run_out(self, *, then: bool = True) -> None:
+        """Record what time has decided about open questions; whose word lies in the inbox already comes first."""
+        clock = self._recorder.clock
+        due = patience.due(self._state, clock.times, clock.now())
+        if not due:
+            return
+        rows = await self._recorder.journal.inbox(self._recorder.session_id)
+        left = [event for event in due if not any(patience.decides(row, event) for row in rows)]
+        self._has_mail = self._has_mail or len(left) < len(due)
+        await self._recorder.record(*left, then=then and bool(left))
 
     async def _next(self) -> News:
         """Take the next news. What is done stays in flight until then: it is still owed, and must not start again."""
@@ -359,11 +393,3 @@ class Driver:
             except Exception:  # noqa: BLE001, S112 - `_verdict` asks again, and records what is wrong
                 continue
         return verdicts
-
-
-def alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one error in a task group's, so that callers get what they can name; several stay a group."""
-    inner = group.exceptions[0]
-    if len(group.exceptions) > 1:
-        return group
-    return alone(inner) if isinstance(inner, BaseExceptionGroup) else inner

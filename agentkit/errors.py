@@ -5,11 +5,13 @@ AgentkitError
 ├── NeedsAnswer           a tool says: a person has to answer this first
 ├── the caller's
 │   ├── ConfigurationError     an agent, model, tool or setting that cannot work
+│   │   └── AgentChanged           an open turn of an agent that was another one, which must not go on
 │   ├── NotCompleted           `Result.output` of a turn that did not complete
 │   ├── MessageIdReused        one message id, two texts
 │   ├── AlreadyDecided         the opposite decision was made before
 │   ├── ApprovalVoid           what was to be approved is no longer what would run
 │   ├── NoSuchSession          the journal holds no session of this id
+│   │   └── SessionErased          it was erased, and its id stays closed
 │   └── NothingToResume        the session has no turn yet
 ├── ModelError            the model service's. (r): asked again at once, some times; (n): the agent's next model, if any
 │   ├── Unreachable            no connection, or it broke before an answer began (r) (n)
@@ -29,10 +31,15 @@ AgentkitError
 │   ├── SessionBusy            another live process drives this session
 │   ├── Fenced                 another process took the session over; nothing was written
 │   ├── AppendUncertain        the connection broke at commit: written or not, nobody knows yet
+│   ├── SessionHasForks        it cannot be erased without those that share its past
+│   ├── ErasureUnfinished      nobody can read it through agentkit any more, but bytes of it are left in a file
+│   ├── KeyMissing             what is stored cannot be opened without a key that is not there
+│   ├── RedactionFailed        a rule of redaction raised: nothing was written
 │   └── ForeignJournal         not a journal, or one of a format this version cannot read
 └── ProtocolError         ours: a fact that cannot follow from the state. Nothing was written
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -50,6 +57,18 @@ class NeedsAnswer(AgentkitError):
 
 class ConfigurationError(AgentkitError):
     """An agent, model, tool or setting that cannot work. The text says what to change."""
+
+
+class AgentChanged(ConfigurationError):
+    """A turn is open, and the agent is not as it was when it was driven last; its `Upgrades` refuse to go on.
+
+    Attributes:
+        changes: what changed, one sentence each. Nothing was recorded.
+    """
+
+    def __init__(self, text: str, *, changes: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.changes = changes
 
 
 class NotCompleted(AgentkitError):
@@ -83,6 +102,21 @@ class ApprovalVoid(AgentkitError):
 
 class NoSuchSession(AgentkitError):
     """The journal holds no session of this id."""
+
+
+class SessionErased(NoSuchSession):
+    """The session was erased; its id is not given out again.
+
+    Attributes:
+        at: when, by the journal's clock.
+    """
+
+    def __init__(self, session_id: str, at: datetime) -> None:
+        super().__init__(
+            f"session {session_id!r} was erased at {at:%Y-%m-%d %H:%M:%S} UTC: what was said in it is gone, and its id "
+            "stays closed. Begin a session under another id"
+        )
+        self.at = at
 
 
 class NothingToResume(AgentkitError):
@@ -207,7 +241,14 @@ class AnswerInterrupted(ModelError):
 
 
 class JournalError(AgentkitError):
-    """The journal could not do what was asked."""
+    """The journal could not do what was asked.
+
+    Attributes:
+        passing: the fault lies with the place (a full disk, a held lock), not with what was to be written: the same
+            works when the place is well again, and no session is to blame.
+    """
+
+    passing = False
 
 
 class SessionBusy(JournalError):
@@ -232,6 +273,33 @@ class Fenced(JournalError):
 
 class AppendUncertain(JournalError):
     """The journal broke at commit: whether the facts were written is not known until the session is loaded again."""
+
+
+class SessionHasForks(JournalError):
+    """Forks share the session's past, so they would have to go with it. Nothing was erased.
+
+    Attributes:
+        forks: their ids.
+    """
+
+    def __init__(self, session_id: str, forks: Sequence[str]) -> None:
+        super().__init__(
+            f"session {session_id!r} shares its past with its forks {', '.join(map(repr, forks))}: nothing was erased. "
+            "Erase them with it (forks=True), or leave it"
+        )
+        self.forks = tuple(forks)
+
+
+class ErasureUnfinished(JournalError):
+    """What was erased can no longer be read through agentkit, but bytes of it are left in a file: `vacuum` finishes."""
+
+
+class KeyMissing(JournalError):
+    """What is stored is sealed, and its key is not there, or not the right one. The text says which."""
+
+
+class RedactionFailed(JournalError):
+    """A rule of redaction raised or does not settle: nothing was written, the fact is kept in hand."""
 
 
 class ForeignJournal(JournalError):

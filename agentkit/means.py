@@ -1,10 +1,11 @@
 """What a session is driven with today: the agent's parts, and the binding they make with what was recorded."""
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agentkit.answering import Answering, Candidate
-from agentkit.core.binding import bind
+from agentkit.core.binding import Blob, bind, hashed
 from agentkit.driver import Means
 from agentkit.errors import ConfigurationError
 from agentkit.ids import process_name
@@ -14,6 +15,8 @@ from agentkit.recorder import Recorder
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
+
+_ENCODING = ("utf-8", "surrogatepass")
 
 
 async def means_for(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> Means:
@@ -25,29 +28,37 @@ async def means_for(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> 
     Raises:
         ConfigurationError: a limit on cost, and no price is known for one of the models.
     """
-    bound = recorder.state.bound
-    if bound is None or recorder.state.rebind:
-        instructions = agent.told(deps)
-    else:
-        data = await recorder.journal.blob(recorder.session_id, bound.instructions)
-        instructions = data.decode("utf-8", "surrogatepass")
-        if isinstance(agent.instructions, str) and agent.instructions != instructions:
-            logging.getLogger("agentkit").warning(
-                "session %r keeps the instructions it recorded; agent %r has others now",
-                recorder.session_id,
-                agent.name,
-            )
+    told = await _told(agent, deps, recorder)
     unpriced = [repr(endpoint.name) for endpoint in agent.endpoints if endpoint.prices() is None]
     if agent.limits.cost is not None and unpriced:
         raise ConfigurationError(
             f"limits: cost={agent.limits.cost} USD cannot be kept, no price is known for {', '.join(unpriced)}. "
             "Limit tokens or steps instead."
         )
-    candidates = tuple(_candidate(agent, endpoint, instructions) for endpoint in agent.endpoints)
+    candidates = tuple(_candidate(agent, endpoint, told) for endpoint in agent.endpoints)
     return Means(Answering(candidates), agent.dispatch, deps, process_name())
+
+
+async def _told(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> str:
+    """Return the instructions that count for the session."""
+    bound = recorder.state.bound
+    if bound is None or recorder.state.rebind:
+        return agent.told(deps)
+    instructions = (await recorder.journal.blob(recorder.session_id, bound.instructions)).decode(*_ENCODING)
+    if isinstance(agent.instructions, str) and agent.instructions != instructions:
+        logging.getLogger("agentkit").warning(
+            "session %r keeps the instructions it recorded; agent %r has others now", recorder.session_id, agent.name
+        )
+    return instructions
 
 
 def _candidate(agent: "Agent[Any, Any]", endpoint: Endpoint, instructions: str) -> Candidate:
     binding = agent.binding(instructions, endpoint)
-    event, blobs = bind(binding, endpoint.host, endpoint.prices(), static=isinstance(agent.instructions, str))
+    # What a session has recorded may have been told to it alone, whatever its agent has today.
+    static = agent.instructions == instructions
+    event, blobs = bind(binding, endpoint.host, endpoint.prices(), static=static)
+    if isinstance(agent.instructions, str) and agent.instructions != instructions:
+        data = agent.instructions.encode(*_ENCODING)
+        own = Blob(hashed(data), data, shared=True)
+        event, blobs = replace(event, declared=own.hash), (*blobs, own)
     return Candidate(endpoint, binding, event, blobs, Prefix(endpoint.head, endpoint.encode))

@@ -32,8 +32,14 @@ class Lines:
             write(type(news.event).__name__, seq=news.seq, turn=news.turn, step=news.step, **_keys(news.event))
 
 
-_WARNED = (events.ModelFailed, events.ModelRejected, events.ModelInterrupted, events.ToolUnknown, events.InboxRefused)
-_LOGGED = ("call", "kind", "effect", "status", "attempt", "finish", "failed", "by", "question", "model", "contract_id")
+_WARNED = (
+    *(events.ModelFailed, events.ModelRejected, events.ModelInterrupted),
+    *(events.ToolUnknown, events.CallEscalated, events.InboxRefused),
+)
+_LOGGED = (
+    *("call", "kind", "effect", "status", "attempt", "finish", "failed", "by", "question", "to"),
+    *("model", "contract_id"),
+)
 
 
 def _keys(event: events.AnyEvent) -> dict[str, Any]:

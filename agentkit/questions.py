@@ -6,7 +6,7 @@ identifies; it does not authorise.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -19,12 +19,16 @@ Times = Mapping[int, datetime]  # when an event was recorded, by its number
 
 def open_calls(state: State) -> dict[str, Call]:
     """Return the calls of the open step that wait for people, by the id of their question."""
-    return {question_id(state, call): call for call in state.calls if waits(call)}
+    return {question_id(state, call): call for call in state.calls if waits(state, call)}
 
 
-def waits(call: Call) -> bool:
-    """Tell whether a person has to do something about this call."""
-    return call.status in PARKED and call.kind != "child" and not (call.status == "unknown" and call.cleared)
+def waits(state: State, call: Call) -> bool:
+    """Tell whether a person has to do something about this call. One that may simply run again waits for nobody."""
+    if call.status not in PARKED or call.kind == "child":
+        return False
+    tool = state.tool(call.tool)
+    acts_once = "once" in {call.effect, tool.effect if tool else None}
+    return call.status != "unknown" or (acts_once and not call.cleared)
 
 
 def question_id(state: State, call: Call) -> str:
@@ -49,14 +53,17 @@ def shown_arguments(raw: str) -> dict[str, Any]:
 
 def asked(state: State, call: Call, times: Times) -> Asked:
     """Return the journal's row of a call's open question."""
-    body = _body(state, call, times)
+    body, patience = _body(state, call, times), call.patience
     kind = "unknown" if call.status == "unknown" else "question" if call.status == "suspended" else call.kind
     return Asked(
         id=question_id(state, call),
         number=call.question,
         kind=kind,  # type: ignore[arg-type]  # a waiting call's kind is one of the four
         call=call.key,
-        body=json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"),
+        body=json.dumps(body | _escalated(call), ensure_ascii=False).encode("utf-8", "backslashreplace"),
+        asked_at=times.get(call.question),
+        expires_in=None if kind == "unknown" else patience.expire_after,
+        escalates_in=None if call.escalated_to else patience.escalate_after,
     )
 
 
@@ -77,21 +84,34 @@ def _body(state: State, call: Call, times: Times) -> dict[str, Any]:
             return {"tool": call.tool, "arguments": arguments, "why": call.why}
 
 
+def _escalated(call: Call) -> dict[str, Any]:
+    """Return who else was told, and how long after the question: the journal knows when that was asked."""
+    if not call.escalated_to:
+        return {}
+    return {"escalated_to": call.escalated_to, "escalated_after": call.patience.escalate_after or 0}
+
+
 def shown(session_id: str, state: State, times: Times) -> tuple[Waiting, ...]:
     """Return everything that waits for people in a session, in the order the model asked."""
-    return tuple(_shown(session_id, state, call, times) for call in state.calls if waits(call))
+    return tuple(_shown(session_id, state, call, times) for call in state.calls if waits(state, call))
 
 
 def _shown(session_id: str, state: State, call: Call, times: Times) -> Waiting:
     name, body, at = question_id(state, call), _body(state, call, times), _at(times, call.question)
+    body |= {"id": name, "session_id": session_id}
+    if call.escalated_to:
+        body |= {"escalated_to": call.escalated_to, "escalated_at": _after(at, call.patience.escalate_after)}
     match call.status:
         case "suspended":
-            return Question(id=name, session_id=session_id, text=body["text"], asked_at=at)
+            return Question(asked_at=at, expires_at=_after(at, call.patience.expire_after), **body)
         case "unknown":
-            started = _at(times, call.started)
-            return UnknownOutcome(id=name, session_id=session_id, **{**body, "started_at": started})
+            return UnknownOutcome(**{**body, "started_at": _at(times, call.started)})
         case _:
-            return Approval(id=name, session_id=session_id, asked_at=at, expires_at=None, **body)
+            return Approval(asked_at=at, expires_at=_after(at, call.patience.expire_after), **body)
+
+
+def _after(at: datetime, seconds: float | None) -> datetime | None:
+    return None if seconds is None else at + timedelta(seconds=seconds)
 
 
 def _at(times: Times, number: int) -> datetime:

@@ -111,3 +111,14 @@ def _wish(waiting: Waiting) -> str:
 
 def _since(at: datetime) -> str:
     return f"asked {at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def of_message(session_id: str, state: State, said: str) -> Result[str] | None:
+    """Return the result of the turn that took message `said`, None if there is none yet. Raises: its fault."""
+    if said not in state.ids:
+        return None
+    for number in range(len(state.turns) - 1, -1, -1):
+        turn = state.turns[number]
+        if any(message.id == said for message in turn.messages):
+            return of_turn(session_id, turn)
+    return None

@@ -4,14 +4,14 @@
     held       approved | denied* | closed* | held (what was to be approved has changed) | refused* (tool gone)
     approved   started | held | refused* | closed*
     started    finished* | unknown (ToolUnknown, or RunStarted) | suspended
-    suspended  started | finished* | unknown | closed*
+    suspended  started | finished* | unknown | closed* | suspended (asked again)
     unknown    finished* | unknown (an earlier run ended after all) | with proof that it did not: started, held, closed*
 
 `FROM` is that table by event; a test draws the picture above from it. Entering held, suspended or unknown opens a
 question whose number is the seq of the event; a decision names that number, and an older one is refused.
+`CallEscalated` moves nothing: somebody else was told of the open question, once.
 """
 
-from dataclasses import replace
 from typing import TypeAlias
 
 from agentkit.core.events import (
@@ -19,6 +19,7 @@ from agentkit.core.events import (
     CallApproved,
     CallClosed,
     CallDenied,
+    CallEscalated,
     CallHeld,
     CallRefused,
     CallResolved,
@@ -28,6 +29,7 @@ from agentkit.core.events import (
     ToolUnknown,
 )
 from agentkit.core.messages import Part
+from agentkit.core.replacing import replace
 from agentkit.core.state import Call, CallStatus, Phase, State
 from agentkit.core.turns import next_step
 from agentkit.errors import ProtocolError
@@ -44,6 +46,7 @@ CallEvent: TypeAlias = (
     | CallSuspended
     | CallAnswered
     | CallResolved
+    | CallEscalated
 )
 
 FROM: dict[type[CallEvent], tuple[CallStatus, ...]] = {
@@ -55,9 +58,10 @@ FROM: dict[type[CallEvent], tuple[CallStatus, ...]] = {
     ToolStarted: ("requested", "approved", "suspended", "unknown"),
     ToolFinished: ("started", "suspended", "unknown"),
     ToolUnknown: ("started", "suspended", "unknown"),
-    CallSuspended: ("started",),
+    CallSuspended: ("started", "suspended"),
     CallAnswered: ("suspended",),
     CallResolved: ("unknown",),
+    CallEscalated: ("held", "suspended", "unknown"),
 }
 
 
@@ -81,8 +85,8 @@ def move(state: State, event: CallEvent) -> State:
 
 
 def _moved(state: State, call: Call, event: CallEvent) -> Call:
-    if isinstance(event, CallApproved | CallDenied | CallAnswered):
-        return _decided(call, event)
+    if isinstance(event, CallApproved | CallDenied | CallAnswered | CallEscalated):
+        return _of_question(call, event)
     match event:
         case CallRefused(parts=parts):
             return _settled(call, "refused", parts)
@@ -91,13 +95,15 @@ def _moved(state: State, call: Call, event: CallEvent) -> Call:
         case CallClosed(parts=parts):
             return _closed(state, call, parts)
         case CallSuspended(kind=kind, text=text):
-            return replace(call, status="suspended", kind=kind, question=state.seq, why=text)
+            return state.asking(replace(call, status="suspended", kind=kind, why=text))
         case _:
             return _ran(state, call, event)
 
 
-def _decided(call: Call, event: CallApproved | CallDenied | CallAnswered) -> Call:
+def _of_question(call: Call, event: CallApproved | CallDenied | CallAnswered | CallEscalated) -> Call:
     _current(call, event.question)
+    if isinstance(event, CallEscalated):
+        return _escalated(call, event)
     if isinstance(event, CallApproved):
         return replace(call, status="approved", edited=call.edited if event.edited is None else event.edited)
     return _settled(call, "denied" if isinstance(event, CallDenied) else "finished", event.parts)
@@ -115,8 +121,8 @@ def _ran(state: State, call: Call, event: ToolStarted | ToolFinished | ToolUnkno
 
 def _cut_off(state: State, call: Call, event: ToolUnknown) -> Call:
     lost = call.lost + (call.effect == "once" and call.status == "started")
-    fresh = replace(call, status="unknown", question=state.seq, why=event.why, found="", lost=lost)
-    return replace(fresh, reconciled=False, cleared=False)
+    fresh = replace(call, status="unknown", why=event.why, found="", lost=lost)
+    return state.asking(replace(fresh, reconciled=False, cleared=False))
 
 
 def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...]) -> Call:
@@ -126,16 +132,8 @@ def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...]) -> Call:
 def _held(state: State, call: Call, event: CallHeld) -> Call:
     if call.status == "unknown" and not call.cleared:
         raise ProtocolError(f"call {call.key}: its outcome is unknown")
-    return replace(
-        call,
-        status="held",
-        kind=event.kind,
-        question=state.seq,
-        why=event.why,
-        digest=event.digest,
-        arguments=event.arguments,
-        cleared=False,
-    )
+    held = replace(call, status="held", kind=event.kind, why=event.why, cleared=False)
+    return state.asking(replace(held, digest=event.digest, arguments=event.arguments))
 
 
 def _closed(state: State, call: Call, parts: tuple[Part, ...]) -> Call:
@@ -172,6 +170,12 @@ def _resolved(call: Call, event: CallResolved) -> Call:
     if event.kind == "not_happened":
         return replace(call, cleared=True, lost=0 if event.source == "person" else call.lost)
     return replace(call, reconciled=True, found=event.why)
+
+
+def _escalated(call: Call, event: CallEscalated) -> Call:
+    if call.escalated_to:
+        raise ProtocolError(f"call {call.key}: question {call.question} was escalated already")
+    return replace(call, escalated_to=event.to)
 
 
 def _current(call: Call, number: int) -> None:

@@ -76,6 +76,7 @@ class AgentBound:
     heft: int = 0  # bytes of instructions and schemas, which every request carries
     max_tokens: int | None = None
     prices: Prices | None = None
+    declared: str | None = None  # the agent's own instructions (hash), where the session keeps others it recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +217,17 @@ class CallClosed:
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """On disk before the tool runs. `arguments` is the hash of the effective arguments."""
+    """On disk before the tool runs. `arguments` is the hash of the effective arguments.
+
+    `process` says who starts it: of the first call in a run that changes the world, where no `RunStarted` has said so.
+    """
 
     call: str
     effect: Effect
     digest: str
     arguments: str
     edited: str | None = None
+    process: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +284,15 @@ class CallResolved:
     parts: tuple[Part, ...] = ()
     why: str = ""
     failed: bool = False  # of what happened: the tool itself said that it did not work
+
+
+@dataclass(frozen=True, slots=True)
+class CallEscalated:
+    """Nobody decided question number `question` in the time that was set, so somebody else is to know of it."""
+
+    call: str
+    question: int
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +375,7 @@ AnyEvent: TypeAlias = (
     | CallSuspended
     | CallAnswered
     | CallResolved
+    | CallEscalated
     | CancelRequested
     | LimitReached
     | InboxRefused

@@ -12,7 +12,6 @@ else wait until one finishes and record it. So a crash loses nothing but work in
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from agentkit.core import calls, turns
@@ -37,6 +36,7 @@ from agentkit.core.events import (
     UserSaid,
 )
 from agentkit.core.owed import commands, follows
+from agentkit.core.replacing import replace
 from agentkit.core.state import Phase, State
 from agentkit.errors import ProtocolError
 

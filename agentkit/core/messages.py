@@ -82,6 +82,7 @@ class AssistantMessage:
     carrier: str | None = None
     extras: Mapping[str, Json] = field(default_factory=dict)
     producer: Producer | None = None
+    redacted: bool = False  # a rule changed its reasoning, or took what came beside it, before it was recorded
 
 
 @dataclass(frozen=True, slots=True)

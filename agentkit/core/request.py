@@ -36,7 +36,7 @@ class Instructions:
     text: str
 
 
-Decision = Literal["none", "verbatim", "placeholder", "dropped"]
+Decision = Literal["none", "verbatim", "placeholder", "dropped", "redacted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,14 @@ def project(message: AssistantMessage, contract: Contract, model: str, *, retain
     if sending.decision == "none" and (foreign or not retained) and _has_private(message):
         why = "another model's private fields" if foreign else _UNASKED[contract.retention]
         sending = replace(sending, decision="dropped", why=why)
+    if message.redacted and retained and sending.decision in {"none", "verbatim"}:
+        sending = replace(sending, decision="redacted", why=_redacted(contract))
     return _with_calls(sending, message, contract)
+
+
+def _redacted(contract: Contract) -> str:
+    asked = ", and this service asks for it as it came" if contract.missing == "error" else ""
+    return f"a rule changed its reasoning before it was recorded{asked}"
 
 
 def _has_private(message: AssistantMessage) -> bool:

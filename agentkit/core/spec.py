@@ -53,6 +53,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long people are waited for, in seconds from the moment they were asked. None: for ever, and nobody else."""
+
+    expire_after: float | None = None
+    escalate_after: float | None = None
+    escalate_to: str = ""
+
+
+FOR_EVER = Patience()
+
+
+@dataclass(frozen=True, slots=True)
 class BoundTool:
     """What the core has to know of a tool to be safe without it."""
 
@@ -61,6 +73,7 @@ class BoundTool:
     effect: Effect
     exclusive: bool
     has_reconcile: bool = False
+    patience: Patience = FOR_EVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The state of a session: everything that follows from its events, and nothing else."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Literal, TypeAlias
@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from agentkit.core.events import AgentBound, LimitKind, ModelFailed, UserSaid
 from agentkit.core.log import Log, Names
 from agentkit.core.messages import Message, Part
-from agentkit.core.spec import BoundTool, Effect, Usage
+from agentkit.core.spec import FOR_EVER, BoundTool, Effect, Patience, Usage
 
 
 class Phase(Enum):
@@ -39,6 +39,8 @@ class Call:
     status: CallStatus = "requested"
     kind: Literal["", "approval", "twin", "question", "child"] = ""  # why it was last held or suspended
     question: int = 0  # number of the open question: seq of the event that opened it
+    patience: Patience = FOR_EVER  # with the open question, as declared when it was asked
+    escalated_to: str = ""  # who was told of the open question, because nobody decided
     why: str = ""  # it is held, suspended or unknown
     found: str = ""  # what reconcile said since, where that was no answer
     digest: str = ""  # of the tool as last held or started
@@ -110,7 +112,7 @@ class Flight:
     purpose: Literal["answer", "compaction"] = "answer"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `replace` is fast then
 class State:
     """A session, folded. `follows` and `commands` (loop.py) read it; only `apply` makes a new one."""
 
@@ -166,3 +168,9 @@ class State:
     def tool(self, name: str) -> BoundTool | None:
         """Return the tool as bound today."""
         return self.tools.get(name)
+
+    def asking(self, call: Call) -> Call:
+        """Return a call whose question is opened by the event being folded: its clock is today's, and starts now."""
+        tool = self.tools.get(call.tool)
+        patience = tool.patience if tool else FOR_EVER
+        return replace(call, question=self.seq, patience=patience, escalated_to="")

@@ -3,7 +3,6 @@
 `loop.TABLE` says in which phases an event may come; these functions refuse what the phase alone cannot tell.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 
 from agentkit.core.events import (
@@ -28,6 +27,7 @@ from agentkit.core.events import (
 )
 from agentkit.core.log import Log
 from agentkit.core.messages import AssistantMessage, Message, Part, Producer, Text, ToolMessage, UserMessage
+from agentkit.core.replacing import replace
 from agentkit.core.spec import Usage
 from agentkit.core.state import Call, Ending, Entry, Flight, Phase, State, Turn
 from agentkit.errors import ProtocolError
@@ -42,14 +42,15 @@ def session_started(state: State, event: SessionStarted) -> State:
 
 def run_started(state: State, _: RunStarted) -> State:
     """Void what the run before had in flight: calls become unknown, a reservation stays spent."""
-    calls = tuple(_lost(call, state.seq) for call in state.calls)
+    calls = tuple(_lost(state, call) for call in state.calls)
     return _spend_flight(replace(state, calls=calls, interrupted=0))
 
 
-def _lost(call: Call, seq: int) -> Call:
+def _lost(state: State, call: Call) -> Call:
     if call.status == "started":
         why = "the process that ran it ended before its outcome was recorded"
-        return replace(call, status="unknown", question=seq, why=why, found="", lost=call.lost + 1, reconciled=False)
+        lost = replace(call, status="unknown", why=why, found="", lost=call.lost + 1, reconciled=False)
+        return state.asking(lost)
     return replace(call, reconciled=False)
 
 
@@ -331,7 +332,7 @@ def forked(state: State, event: Forked) -> State:
     if event.before:
         return _branched(state, event)
     calls = tuple(
-        replace(call, status="held", kind=call.kind or "approval", question=state.seq)
+        state.asking(replace(call, status="held", kind=call.kind or "approval"))
         if call.status in {"held", "approved"}
         else call
         for call in state.calls

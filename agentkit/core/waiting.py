@@ -8,7 +8,11 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A call that needs a yes. `id` identifies; it does not authorise. `why` says why it is held, where a rule told."""
+    """A call that needs a yes. `id` identifies; it does not authorise. `why` says why it is held, where a rule told.
+
+    At `expires_at` it is refused, by the first process that drives the session then. `escalated_to` is who was told
+    because nobody decided until `escalated_at`; empty while nobody was.
+    """
 
     id: str
     session_id: str
@@ -17,21 +21,29 @@ class Approval:
     asked_at: datetime
     expires_at: datetime | None
     why: str = ""
+    escalated_to: str = ""
+    escalated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question a tool asked; its answer becomes the call's result."""
+    """A question a tool asked; its answer becomes the call's result. Times: as of an `Approval`."""
 
     id: str
     session_id: str
     text: str
     asked_at: datetime
+    expires_at: datetime | None = None
+    escalated_to: str = ""
+    escalated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownOutcome:
-    """A call that started and whose outcome nobody knows. `why` says what cut it off and what `reconcile` said."""
+    """A call that started and whose outcome nobody knows. `why` says what cut it off and what `reconcile` said.
+
+    It never expires, because nobody may guess; escalated: as an `Approval`.
+    """
 
     id: str
     session_id: str
@@ -40,6 +52,8 @@ class UnknownOutcome:
     idempotency_key: str
     started_at: datetime
     why: str
+    escalated_to: str = ""
+    escalated_at: datetime | None = None
 
 
 Waiting: TypeAlias = Approval | Question | UnknownOutcome

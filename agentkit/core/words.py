@@ -1,10 +1,12 @@
 """What the core tells the model. Each text is recorded in the event that causes it; changing one changes no past."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from agentkit.core.messages import Part, Text
 
 Parts: TypeAlias = tuple[Part, ...]
+
+NOBODY: Final = "agentkit"  # who is named where time has decided
 
 
 def edited(arguments: str) -> str:
@@ -27,6 +29,24 @@ def denied(by: str, reason: str) -> Parts:
     """Tell that a person said no."""
     said = f": {reason}" if reason else "."
     return (Text(f"Not run: {by} did not approve this call{said}"),)
+
+
+def expired(waited: str) -> Parts:
+    """Tell that nobody decided in time about a call that needed a yes."""
+    return (Text(f"Not run: nobody decided within {waited}. It did not happen, and this request is over."),)
+
+
+def unanswered(waited: str) -> Parts:
+    """Tell that nobody answered a tool's question in time."""
+    return (Text(f"Nobody answered within {waited}. There is no answer: do not take one for granted."),)
+
+
+def span(seconds: float) -> str:
+    """Return a time span in the largest unit in which it is at most one digit behind the point: "2 h", "1.5 min"."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % (size / 10) == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def closed(why: str, *, effect_started: bool) -> Parts:

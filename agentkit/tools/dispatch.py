@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from anyio import CapacityLimiter
 
@@ -62,11 +62,11 @@ class Job:
 
 
 class Dispatch:
-    """The tools of one session, ready to run.
+    """The tools of an agent, ready to run.
 
     Args:
         tools: in the order the model is told of them.
-        concurrency: how many calls may run at the same time.
+        concurrency: how many calls of one session may run at the same time. Sessions do not wait for each other.
 
     Raises:
         ConfigurationError: two tools of one name, something that is no tool, a schema that is no JSON Schema.
@@ -75,7 +75,8 @@ class Dispatch:
     def __init__(self, tools: Sequence[Tool[Any, ..., Any]], *, concurrency: int = 16) -> None:
         self._tools = _by_name(tools)
         self._schemas = {name: _compiled(each) for name, each in self._tools.items()}
-        self._limiter = CapacityLimiter(concurrency)
+        self._concurrency = concurrency
+        self._limiters: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()  # by session
         self.specs: tuple[ToolSpec, ...] = tuple(each.spec for each in self._tools.values())
 
     def check(
@@ -122,7 +123,7 @@ class Dispatch:
         except BadArguments as bad:
             return failed(job.call, bad.told(job.tool), job.note)
         attempt = Attempt(tool, job.call, job.idempotency_key, _with_context(tool, values, job), job.note, job.late)
-        async with self._limiter:
+        async with self._limiters.setdefault(job.session_id, CapacityLimiter(self._concurrency)):
             return await attempt.run()
 
     async def reconcile(self, job: Job, question: int) -> CallResolved:

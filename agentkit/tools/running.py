@@ -6,6 +6,7 @@ nothing starts the call again meanwhile, and what it does in the end is reported
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -16,6 +17,10 @@ from anyio import CapacityLimiter, create_task_group, get_cancelled_exc_class, m
 from agentkit.core.events import ToolFinished, ToolUnknown
 from agentkit.tools.results import Ended, Fact, Raised, Returned, fact, timed_out
 from agentkit.tools.tool import Tool
+
+# Set where a process serves many sessions: a tool that calls `sys.exit` has failed, and the other sessions go on.
+# Elsewhere a program's own signal may be behind it, and it passes through.
+outlives_exit: ContextVar[bool] = ContextVar("outlives_exit", default=False)
 
 _living: set[str] = set()  # of the process, not of a session: the next one must know of threads this one left behind
 
@@ -45,6 +50,10 @@ class Body:
                 value = await self.call()
             except Exception as error:  # noqa: BLE001 - every end of a tool is a fact
                 self.ended = Raised(error)
+            except SystemExit as left:
+                if not outlives_exit.get():
+                    raise
+                self.ended = Raised(RuntimeError(f"it tried to end the process: SystemExit({left.code!r})"))
             else:
                 self.ended = Returned(value)
         self.late = scope.cancel_called

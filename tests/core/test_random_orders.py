@@ -11,14 +11,14 @@ from agentkit.core import events as ev
 from agentkit.core.commands import CallModel, CheckCall, Go, Hold, Reconcile, Refuse, RunTool, Verdict
 from agentkit.core.loop import apply, commands, fold, follows
 from agentkit.core.messages import AssistantMessage, Text, ToolCall, ToolMessage, UserMessage
-from agentkit.core.spec import BoundTool, Limits, Usage
+from agentkit.core.spec import BoundTool, Limits, Patience, Usage
 from agentkit.core.state import Phase, State
 from agentkit.errors import ProtocolError
 
 TOOLS = (
     BoundTool("look", "d1", "read", exclusive=False),
     BoundTool("put", "d2", "idempotent", exclusive=False),
-    BoundTool("pay", "d3", "once", exclusive=True, has_reconcile=True),
+    BoundTool("pay", "d3", "once", exclusive=True, has_reconcile=True, patience=Patience(60, 30, "the shift lead")),
     BoundTool("send", "d4", "once", exclusive=False),
 )
 BOUND = ev.AgentBound("a", "m", "h", "generic", "0", "i", "s", "t", "c", TOOLS, Limits(steps=4, tool_calls=6))
@@ -126,6 +126,20 @@ class World:
             case _:
                 self.record(ev.CallResolved(call.key, number, self.draw(KINDS), "person", "ann", DONE))
 
+    def time_passes(self) -> None:
+        """Somebody else is told of an open question, or nobody decided it in time: also when it is open no more."""
+        call = self.draw(st.sampled_from(self.state.calls)) if self.state.calls else None
+        if call is None:
+            return
+        number = call.question - self.draw(st.sampled_from([0, 0, 0, 1]))
+        escalated, expired = (
+            ev.CallEscalated(call.key, number, "bob"),
+            ev.CallDenied(call.key, number, "agentkit", "", DONE),
+        )
+        unanswered = ev.CallAnswered(call.key, number, "agentkit", DONE)
+        for fact in self.draw(st.permutations([escalated, expired, unanswered])):
+            self.attempt(fact)
+
     def intrude(self) -> None:
         match self.draw(st.sampled_from(["crash", "say", "now", "cancel", "rebind", "limit", "resume", "fork"])):
             case "crash":
@@ -143,10 +157,13 @@ class World:
             case "fork":
                 self.attempt(ev.Forked("u", self.state.seq, f"u{self.state.seq}"))
             case _:
-                gone = self.draw(st.sampled_from(["", "pay", "look", "send"]))
-                changed = self.draw(st.sampled_from(["", "pay", "put"]))
-                today = [replace(t, digest=t.digest + "x") if t.name == changed else t for t in TOOLS]
-                self.attempt(replace(BOUND, tools=tuple(t for t in today if t.name != gone)))
+                self.rebind()
+
+    def rebind(self) -> None:
+        gone = self.draw(st.sampled_from(["", "pay", "look", "send"]))
+        changed = self.draw(st.sampled_from(["", "pay", "put"]))
+        today = [replace(t, digest=t.digest + "x") if t.name == changed else t for t in TOOLS]
+        self.attempt(replace(BOUND, tools=tuple(t for t in today if t.name != gone)))
 
     def attempt(self, fact: Any) -> None:
         before = self.state
@@ -157,7 +174,7 @@ class World:
 
     def go(self) -> None:
         owed = commands(self.state)
-        choice = self.draw(st.sampled_from(["perform"] * 6 + ["person", "person", "intrude"]))
+        choice = self.draw(st.sampled_from(["perform"] * 6 + ["person", "person", "intrude", "time"]))
         if choice == "perform" and owed:
             self.perform(self.draw(st.sampled_from(owed)))
         elif choice == "perform" and (cut := cut_off(self.state)) is not None:
@@ -166,6 +183,8 @@ class World:
             self.person()
         elif choice == "intrude":
             self.intrude()
+        elif choice == "time":
+            self.time_passes()
 
 
 def well_formed(state: State) -> None:

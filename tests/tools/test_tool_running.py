@@ -257,3 +257,22 @@ async def test_waiting_for_a_place_is_not_the_tools_time(make_job: MakeJob) -> N
             group.start_soon(one, n)
     assert {shown(event) for event in events} == {"done"}
     assert max(most) == 2
+
+
+async def test_the_calls_of_one_session_leave_room_for_those_of_another(make_job: MakeJob) -> None:
+    """A worker drives many sessions of one agent: their tools must not wait for each other."""
+    here, all_here = [], anyio.Event()
+
+    async def work() -> str:
+        here.append(1)
+        if len(here) == 3:
+            all_here.set()
+        await all_here.wait()
+        return "done"
+
+    dispatch = Dispatch([tool(effect="read")(work)], concurrency=1)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            for n in range(3):
+                group.start_soon(dispatch.run, make_job("work", idempotency_key=f"u{n}/1.1.0", session_id=f"s{n}"))
+    assert len(here) == 3
