@@ -1,6 +1,6 @@
 """From a row of the question table to what a person is shown."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from agentkit.core.waiting import Approval, Question, UnknownOutcome, Waiting
 from agentkit.errors import JournalError
@@ -23,11 +23,13 @@ def waiting(session_id: str, asked: Asked) -> Waiting:
 def _waiting(session_id: str, asked: Asked) -> Waiting:
     body = decode_json(asked.body)
     asked_at = asked.asked_at or datetime.min.replace(tzinfo=UTC)
+    if "escalated_after" in body:
+        body["escalated_at"] = asked_at + timedelta(seconds=body.pop("escalated_after"))
     match asked.kind:
         case "approval" | "twin":
             return Approval(id=asked.id, session_id=session_id, asked_at=asked_at, expires_at=asked.expires_at, **body)
         case "question":
-            return Question(id=asked.id, session_id=session_id, asked_at=asked_at, **body)
+            return Question(id=asked.id, session_id=session_id, asked_at=asked_at, expires_at=asked.expires_at, **body)
         case "unknown":
             started = datetime.fromisoformat(body.pop("started_at"))
             return UnknownOutcome(id=asked.id, session_id=session_id, started_at=started, **body)

@@ -5,20 +5,26 @@ The methods before `_` are for programs; the rest is spoken by `session` and `dr
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 
 from agentkit.core.binding import Blob
 from agentkit.core.events import AnyEvent
 from agentkit.core.record import Record
 from agentkit.core.spec import Status
 from agentkit.core.waiting import Waiting
+from agentkit.journal.keeping import Erasure, Old, Sizes, Trace
+
+if TYPE_CHECKING:
+    from agentkit.redaction import Redaction
 
 InboxKind: TypeAlias = Literal["message", "approval", "denial", "answer", "resolution", "cancel", "child", "resume"]
 AskedKind: TypeAlias = Literal["approval", "twin", "question", "unknown"]
 Resting: TypeAlias = Literal["idle", "open", "waiting", "faulted"]
+
+MAX_TRIES = 3  # claims in a row that recorded no news: after them a session is a dead letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,14 @@ class Head:
     owner: str | None  # None too where it is proven dead
     lease_until: datetime | None
     created_at: datetime
+    tries: int = 0  # claims since the last news
+    trouble: str | None = None  # what the last of them ended with, in words
+    erased_at: datetime | None = None
+
+    @property
+    def erased(self) -> bool:
+        """Whether nothing but its structure is left."""
+        return self.erased_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,9 @@ class Lease:
     epoch: int
     last_seq: int
     created: bool  # the claim created the session's row (journal holds no event yet)
+    tries: int = 1  # claims since the last news, this one included
+    at: datetime | None = field(default=None, compare=False)  # when it was taken, by the journal's clock
+    data_key: str | None = field(default=None, compare=False)  # the name of the key that what is said is sealed with
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +96,9 @@ class Asked:
     body: bytes  # JSON: what a person needs to decide
     asked_at: datetime | None = None  # stamped by the journal
     expires_at: datetime | None = None
+    escalates_at: datetime | None = None
+    expires_in: float | None = None  # seconds from `asked_at`: from it the journal computes the times, by its own clock
+    escalates_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +112,7 @@ class Batch:
     closed: Sequence[str] = ()  # ids of questions that no longer wait
     status: str = "open"
     durable: bool = False  # a `once` tool's start: survives power loss (DURABLE.md, Durability)
+    news: bool = True  # it holds more than a beginning: the claims since the last news count from zero again
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +151,31 @@ class Branch:
     events: Sequence[Placed]
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A session that somebody should drive now. `wake` is another text whenever there is something new to do."""
+
+    session_id: str
+    agent: str
+    wake: str
+
+
+class Wakes(Protocol):
+    """Tells a dispatcher, in the transaction that leaves a row in an inbox, that a session has something to do."""
+
+    def wake(self, connection: Any, session_id: str, wake: str) -> None:
+        """Tell it. `connection` is the journal's own, in the middle of that transaction."""
+        ...
+
+
 class Journal(ABC):
-    """Where events are kept. Open it with `async with`; `Session` opens a journal that is not open yet by itself."""
+    """Where events are kept. Open it with `async with`; `Session` opens a journal that is not open yet by itself.
+
+    Attributes:
+        redaction: rules applied to facts before they are believed or written (agentkit/redaction.py).
+    """
+
+    redaction: "Redaction | None" = None
 
     @abstractmethod
     async def __aenter__(self) -> Self: ...
@@ -155,15 +199,22 @@ class Journal(ABC):
 
     @abstractmethod
     async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:
-        """Take the lease; make the session's row if there is none.
+        """Take the lease; make the session's row if there is none. It counts as a try until there is news.
 
         Raises:
             SessionBusy: a live process holds it. (A provably dead owner on this machine is replaced at once.)
+            SessionErased: there was a session of this id. So do all methods that make or read one.
+            KeyMissing: what is stored is sealed, and its key is not there. So do all methods that read.
         """
 
     @abstractmethod
-    async def release(self, lease: Lease) -> None:
-        """Give the lease back; nothing happens if it is no longer ours."""
+    async def release(self, lease: Lease, *, trouble: str | None = None) -> None:
+        """Give the lease back; nothing happens if it is no longer ours.
+
+        Without `trouble` driving has ended as it should, and the tries count from zero again; else it says what befell,
+        and `ready` leaves the session out for a third of a lease's time per try, so that what befalls every process at
+        once has time to pass. A claim goes through meanwhile.
+        """
 
     @abstractmethod
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
@@ -203,8 +254,12 @@ class Journal(ABC):
         """Return contents by hash. Raises: JournalError: there are none (a damaged journal)."""
 
     @abstractmethod
-    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:
+    async def put(
+        self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None, *, agent: str = ""
+    ) -> InboxRow:
         """Insert a row without a lease, or return the row that has this (kind, dedup) already: compare its body.
+
+        `agent` is the name of who is to answer in a session that the row creates: whose worker takes it up.
 
         Raises:
             NoSuchSession: no session of this id (except for kind `message`, which makes the session's row wait).
@@ -215,8 +270,67 @@ class Journal(ABC):
         """Return rows nobody has taken yet, oldest first; with `taken`, all rows."""
 
     @abstractmethod
+    async def ready(self, *, agents: Sequence[str] = (), limit: int = 100) -> Sequence[Ready]:
+        """Return sessions that somebody should drive now, those that have waited longest first.
+
+        No live process holds them, fewer than `MAX_TRIES` claims in a row came to nothing, the pause after the last of
+        those is over (`release`), and: a row lies in the inbox; or something is owed, and they have been driven here
+        before (a fork, and an import, wait for a person to begin); or the time of a question has come (`expires_at`,
+        `escalates_at`).
+
+        Args:
+            agents: only sessions of these agents, and those that name none yet. Empty: all.
+            limit: at most so many.
+        """
+
+    @abstractmethod
+    async def forks(self, session_id: str) -> Sequence[str]:
+        """Return the ids of the sessions that were forked from this one, directly."""
+
+    @abstractmethod
     def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:
         """Yield (session id, question) for all that waits for people, oldest first."""
+
+    # --- keeping and erasing -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def erase(
+        self, *session_ids: str, forks: bool = False, structure: bool = True, older: float | None = None
+    ) -> Erasure:
+        """Erase sessions: all of them, or none. What an erasing that was cut off left in files, `vacuum` finishes.
+
+        Gone are the bodies of events, contents, inbox, questions, the data key, and the session's id, in whose place a
+        hash of it stays, so that nobody drives it again. Types, turns, usage and times stay for an audit (`traces`);
+        without `structure` nothing stays, and a new session may get the id.
+
+        Args:
+            *session_ids: which.
+            forks: those that share a session's past go with it.
+            structure: keep what says nothing of what was said.
+            older: only if none of them has mail, or an event younger than so many seconds, when they are erased.
+
+        Raises:
+            NoSuchSession: one of them is not there. SessionBusy: a live process drives one.
+            SessionHasForks: there are forks that are not named. KeyMissing: one is sealed, and no keys were given.
+            JournalError: one is not so old any more. After all of these nothing was erased.
+            ErasureUnfinished: bytes are left in a file that others hold, or that cannot be written: `vacuum` finishes.
+        """
+
+    @abstractmethod
+    async def vacuum(self) -> None:
+        """Give back the space of what is gone. Raises: ErasureUnfinished: others hold the file."""
+
+    @abstractmethod
+    async def older(self, seconds: float) -> Sequence[Old]:
+        """Return the sessions whose last event is older, oldest first, by the journal's clock."""
+
+    @abstractmethod
+    async def sizes(self) -> Sizes:
+        """Return what each session takes, and all together. It reads the whole journal."""
+
+    @abstractmethod
+    def traces(self, session_id: str) -> AsyncIterator[Trace]:
+        """Yield what is known of a session's own events without their content, also of an erased one."""
 
     @abstractmethod
     async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109 - a long poll: running out of time is no error

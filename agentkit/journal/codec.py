@@ -12,7 +12,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, get_args
 
-from agentkit.core.events import AnyEvent
+from agentkit.core.events import AnyEvent, CallEscalated
+from agentkit.core.spec import Usage
 from agentkit.errors import ForeignJournal, JournalError
 from agentkit.journal.jsonbytes import decode_json, dumps
 from agentkit.journal.shape import Misfit, shape_of
@@ -20,9 +21,16 @@ from agentkit.journal.shape import Misfit, shape_of
 Upgrade: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 UPGRADES: Mapping[tuple[str, int], Upgrade] = MappingProxyType(
-    {("Forked", 1): dict}  # `before` and `asks` came; an import, all there was, has neither
+    {
+        ("Forked", 1): dict,  # `before` and `asks` came; an import, all there was, has neither
+        ("ToolStarted", 1): dict,  # `process` came: nobody had said it
+        ("AgentBound", 1): dict,  # a tool's `patience` and `declared` came: nobody's time ran out before
+    }
 )
 """(type, version) to the pure function that makes a body of the next version. A changed default needs one too."""
+
+IGNORABLE: frozenset[type[AnyEvent]] = frozenset({CallEscalated})
+"""Types that came after format 1 was pinned, and that an older version may read past: nothing runs because of them."""
 
 _OWN_KEYS = ("v", "ignorable")
 _IN_COLUMN = {"input_tokens": "in", "cached_tokens": "cached", "output_tokens": "out", "reasoning_tokens": "reasoning"}
@@ -60,6 +68,8 @@ class Codec:
             raise JournalError(f"{misfit.within(name)}: nothing was written") from misfit
         if (version := self._versions[name]) > 1:
             body["v"] = version
+        if type(event) in IGNORABLE:
+            body["ignorable"] = True
         return name, body
 
     def unpack(self, name: str, stored: Any) -> AnyEvent | None:
@@ -105,6 +115,12 @@ class Codec:
 def _renamed(usage: Any, names: Mapping[str, str]) -> Any:
     """Return usage with the keys of the column, or of the event: the long ones are 2 % of a conversation."""
     return {names.get(key, key): value for key, value in usage.items()} if isinstance(usage, dict) else usage
+
+
+def usage_of(column: bytes | None) -> Usage | None:
+    """Return the usage that a row tells beside an event's body, which may be gone."""
+    usage: Usage | None = None if column is None else shape_of(Usage).unpack(_renamed(decode_json(column), _IN_EVENT))
+    return usage
 
 
 @cache

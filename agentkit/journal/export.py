@@ -2,31 +2,37 @@
 
 The seal holds the number of lines and their digest, so that half a file, or a changed one, is refused as a whole.
 Questions do not travel, and approvals do not count elsewhere: the session gets a new uid (`journal.base.Imported`).
+Format 2 is for people, not for journals: it tells the inbox and open questions too, which an import leaves out.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkit.core.binding import Blob, hashed
-from agentkit.core.events import AgentBound, AnyEvent
-from agentkit.core.messages import Stored
+from agentkit.core.events import AgentBound, AnyEvent, ToolFinished
+from agentkit.core.messages import Part, Stored
 from agentkit.core.record import Record
 from agentkit.errors import ForeignJournal, JournalError, NoSuchSession
 from agentkit.journal.base import Imported, Journal
 from agentkit.journal.codec import codec
 from agentkit.journal.jsonbytes import decode_json, encode_json
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from agentkit.redaction import Redaction
+
+FORMAT, WHOLE = 1, 2
 _TOO_LARGE = 2**63  # for a column of a database
 
 
-async def export(journal: Journal, session_id: str) -> AsyncIterator[bytes]:
+async def export(journal: Journal, session_id: str, *, whole: bool = False) -> AsyncIterator[bytes]:
     """Yield a session's lines, each with its line feed, as it is now: events appended meanwhile are left out.
+
+    With `whole` that is all there is about a person in it: its inbox and what waits for people, too.
 
     Raises:
         NoSuchSession: there is none.
@@ -37,7 +43,7 @@ async def export(journal: Journal, session_id: str) -> AsyncIterator[bytes]:
         raise NoSuchSession(f"the journal holds no session {session_id!r}")
     seal = _Seal()
     about = {"session": session_id, "uid": head.uid, "agent": head.agent, "status": head.status}
-    yield seal.line({"agentkit": FORMAT, **about})
+    yield seal.line({"agentkit": WHOLE if whole else FORMAT, **about})
     written: set[str] = set()
     async for record in journal.read(session_id):
         if record.seq > head.last_seq:
@@ -48,7 +54,76 @@ async def export(journal: Journal, session_id: str) -> AsyncIterator[bytes]:
                 data = b64encode(await journal.blob(session_id, name)).decode()
                 yield seal.line({"blob": name, "shared": shared, "data": data})
         yield seal.line(_packed(record))
+    if whole:
+        async for told in _beside(journal, session_id):
+            yield seal.line(told)
     yield seal.last()
+
+
+async def _beside(journal: Journal, session_id: str) -> AsyncIterator[dict[str, Any]]:
+    for row in await journal.inbox(session_id, taken=True):
+        mail = {"kind": row.kind, "dedup": row.dedup, "by": row.by, "at": row.at.isoformat(), "taken": row.taken_seq}
+        yield {"inbox": mail, "body": decode_json(row.body)}
+    async for _, asked in journal.asked(session_id):
+        at = None if asked.asked_at is None else asked.asked_at.isoformat()
+        yield {
+            "question": {"id": asked.id, "kind": asked.kind, "call": asked.call, "at": at},
+            "body": decode_json(asked.body),
+        }
+
+
+async def import_all(journal: Journal, lines: Iterable[bytes], *, uid: Callable[[], str]) -> list[str]:
+    """Make sessions of the exported lines of one or more, under the ids they had; return these.
+
+    Raises:
+        ForeignJournal, JournalError: as `import_`, of any of them. Nothing was written, or, where an id is taken, those
+            before it: the text says which.
+    """
+    readings = [_Reading()]
+    for line in lines:
+        if readings[-1].sealed:
+            readings.append(_Reading(readings[-1].before + readings[-1].seal.lines))
+        readings[-1].take(line)
+    sessions = [reading.result(uid(), None) for reading in readings]
+    names: list[str] = []
+    for session in sessions:
+        try:
+            await journal.adopt(_redacted(journal, session))
+        except JournalError as error:
+            here = f". From this file are here already: {', '.join(map(repr, names))}" if names else ""
+            raise type(error)(f"{error}{here}") from error
+        names.append(session.session_id)
+    return names
+
+
+def _redacted(journal: Journal, session: Imported) -> Imported:
+    """Return a session as the rules leave it, with the texts that lie outside its events."""
+    if (rules := journal.redaction) is None:
+        return session
+    contents = {blob.hash: blob for blob in session.blobs}
+
+    def fact(event: AnyEvent) -> AnyEvent:
+        event = rules.fact(event)
+        if not isinstance(event, ToolFinished) or not rules.applies("results"):
+            return event
+        return replace(event, parts=tuple(_stored(part, rules, contents) for part in event.parts))
+
+    records = [replace(each, event=fact(each.event)) for each in session.records]
+    named = {name for record in records for name, _ in _named(record.event)}
+    return replace(session, records=records, blobs=[blob for name, blob in contents.items() if name in named])
+
+
+def _stored(part: Part, rules: "Redaction", contents: dict[str, Blob]) -> Part:
+    """Return a part of a result; where it names a text in which a rule finds something, the changed one is added."""
+    if not isinstance(part, Stored):
+        return part
+    text = contents[part.hash].data.decode("utf-8", "surrogatepass")
+    if (clean := rules(text)) == text:
+        return part
+    data = clean.encode("utf-8", "surrogatepass")
+    blob = Blob(hashed(data), data)
+    contents[blob.hash] = blob
+    return Stored(blob.hash, len(data))
 
 
 async def import_(
@@ -74,7 +149,7 @@ async def import_(
     else:
         for line in lines:
             reading.take(line)
-    imported = reading.result(uid, session_id)
+    imported = _redacted(journal, reading.result(uid, session_id))
     await journal.adopt(imported)
     return imported.session_id
 
@@ -104,8 +179,9 @@ class _Seal:
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been understood of the lines so far."""
+    """What has been understood of the lines so far. `before`: lines of other sessions in the same file."""
 
+    before: int = 0
     seal: _Seal = field(default_factory=_Seal)
     header: dict[str, Any] | None = None
     sealed: bool = False
@@ -113,7 +189,7 @@ class _Reading:
     blobs: dict[str, Blob] = field(default_factory=dict)
 
     def take(self, line: bytes) -> None:
-        number = self.seal.lines + 1
+        number = self.before + self.seal.lines + 1
         if self.sealed:
             raise JournalError(f"line {number}: there is more behind the last line; nothing was written")
         try:
@@ -126,7 +202,9 @@ class _Reading:
 
     def result(self, uid: str, session_id: str | None) -> Imported:
         if self.header is None or not self.sealed:
-            raise JournalError(f"line {self.seal.lines + 1}: the last line is missing; nothing was written")
+            raise JournalError(
+                f"line {self.before + self.seal.lines + 1}: the last line is missing; nothing was written"
+            )
         about, blobs = self.header, tuple(self.blobs.values())
         name = about["session"] if session_id is None else session_id
         return Imported(name, uid, about["agent"], about["status"], self.records, blobs)
@@ -140,14 +218,14 @@ class _Reading:
             self.sealed = True
         elif "blob" in value:
             self._contents(value)
-        else:
+        elif not ("inbox" in value or "question" in value) or self.header["agentkit"] != WHOLE:
             self._event(value)
 
     def _open(self, value: Any) -> None:
         if not isinstance(value, dict) or "agentkit" not in value:
             raise ForeignJournal("this is not an export of agentkit")
-        if value["agentkit"] != FORMAT:
-            raise ForeignJournal(f"an export of format {value['agentkit']!r:.20}; this version reads {FORMAT}")
+        if value["agentkit"] not in {FORMAT, WHOLE}:
+            raise ForeignJournal(f"an export of format {value['agentkit']!r:.20}; this version reads up to {WHOLE}")
         if not all(isinstance(value[key], str) for key in ("session", "uid", "agent", "status")):
             raise JournalError("the header's session, uid, agent and status are text")
         self.header = value
@@ -191,6 +269,8 @@ def _named(event: AnyEvent) -> Iterator[tuple[str, bool]]:
     if isinstance(event, AgentBound):
         yield from ((name, True) for name in (event.schemas, event.settings, event.contract))
         yield event.instructions, False
+        if event.declared is not None:
+            yield event.declared, False
     said = getattr(event, "message", None)
     parts = chain(getattr(event, "parts", ()), getattr(said, "parts", ()))
     yield from ((part.hash, False) for part in parts if isinstance(part, Stored))

@@ -7,19 +7,39 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
 from agentkit.core.record import Record
 from agentkit.core.spec import Status
 from agentkit.core.waiting import Waiting
-from agentkit.errors import JournalError
-from agentkit.journal import sqlite_read, sqlite_write
+from agentkit.errors import ErasureUnfinished, JournalError
+from agentkit.journal import sqlite_keep, sqlite_read, sqlite_write
 from agentkit.journal.asking import waiting
-from agentkit.journal.base import Appended, Asked, Batch, Branch, Head, Imported, InboxKind, InboxRow, Journal, Lease
+from agentkit.journal.base import (
+    Appended,
+    Asked,
+    Batch,
+    Branch,
+    Head,
+    Imported,
+    InboxKind,
+    InboxRow,
+    Journal,
+    Lease,
+    Ready,
+)
+from agentkit.journal.keeping import FINISH, Erasure, Old, Sizes, Trace, Wanted, finished
 from agentkit.journal.owner import Owner
+from agentkit.journal.seal import Seal
 from agentkit.journal.sqlite_file import SQLiteFile, enter
+
+if TYPE_CHECKING:
+    from agentkit.journal.keys import KeyRing
+    from agentkit.redaction import Redaction
+
+_HELD_SECONDS, _PAUSE_SECONDS = 10.0, 0.1  # how long an erasure waits for others, and between two looks
 
 
 class SQLiteJournal(Journal):
@@ -30,12 +50,23 @@ class SQLiteJournal(Journal):
         ttl: seconds after which the lease of a process that stopped renewing it runs out. A process that is proven
             dead on this machine is replaced at once.
         create: make the file where there is none; else a missing one is an error.
+        keys: data keys outside the file, one a session (journal/keys.py): what is said is sealed with them.
+        redaction: rules applied before anything is written (agentkit/redaction.py).
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, ttl: float = 15.0, create: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        ttl: float = 15.0,
+        create: bool = True,
+        keys: "KeyRing | None" = None,
+        redaction: "Redaction | None" = None,
+    ) -> None:
         if ttl <= 0:
             raise ValueError(f"ttl is a number of seconds above 0, not {ttl}")
         self._path, self._ttl, self._create = os.fspath(path), round(ttl * 1000), create
+        self._seal, self.redaction = Seal(keys), redaction
         self._entered = 0
         self._open: SQLiteFile | None = None
 
@@ -65,7 +96,7 @@ class SQLiteJournal(Journal):
 
     async def sessions(self, *, status: Status | None = None) -> AsyncIterator[str]:
         before = sys.maxsize
-        while page := await self._file.reader.run(partial(sqlite_read.sessions, status=status, before=before)):
+        while page := await self._file.read(partial(sqlite_read.sessions, status=status, before=before)):
             for _, session_id in page:
                 yield session_id
             before = page[-1][0]
@@ -75,61 +106,105 @@ class SQLiteJournal(Journal):
             yield waiting(session_id, asked)
 
     async def head(self, session_id: str) -> Head | None:
-        return await self._file.reader.run(partial(sqlite_read.head, session_id=session_id))
+        return await self._file.read(partial(sqlite_read.head, session_id=session_id, seal=self._seal))
 
     async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:
-        return await self._file.claim(session_id, (uid, agent), Owner.this_process(owner), self._ttl)
+        return await self._file.claim(session_id, (uid, agent), Owner.this_process(owner), self._ttl, seal=self._seal)
 
-    async def release(self, lease: Lease) -> None:
-        await self._file.release(lease)
+    async def release(self, lease: Lease, *, trouble: str | None = None) -> None:
+        await self._file.release(lease, trouble, seal=self._seal)
 
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
-        work = partial(sqlite_write.append, lease=lease, after=after, batch=batch, ttl=self._ttl)
+        work = partial(sqlite_write.append, lease=lease, after=after, batch=batch, ttl=self._ttl, seal=self._seal)
         appended = await self._file.writer.run(work)
-        self._file.watch.ring(lease.session_id)
+        self._file.watch.ring(lease.session_id, appended.last_seq)
         return appended
 
-    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:
-        fact = sqlite_write.Fact(session_id, kind, dedup, body, by)
-        row = await self._file.writer.run(partial(sqlite_write.put, fact=fact))
+    async def put(
+        self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None, *, agent: str = ""
+    ) -> InboxRow:
+        fact = sqlite_write.Fact(session_id, kind, dedup, body, by, agent)
+        row = await self._file.writer.run(partial(sqlite_write.put, fact=fact, seal=self._seal))
         self._file.watch.ring(session_id)
         return row
 
     async def adopt(self, session: Imported) -> None:
-        await self._file.writer.run(partial(sqlite_write.adopt, session=session))
+        await self._file.writer.run(partial(sqlite_write.adopt, session=session, seal=self._seal))
 
     async def fork(self, branch: Branch) -> None:
-        await self._file.writer.run(partial(sqlite_write.fork, branch=branch))
+        await self._file.writer.run(partial(sqlite_write.fork, branch=branch, seal=self._seal))
 
     async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:
-        while rows := await self._file.reader.run(partial(sqlite_read.events, session_id=session_id, after=after)):
+        page = partial(sqlite_read.events, session_id=session_id, seal=self._seal)
+        while rows := await self._file.read(partial(page, after=after)):
             for row in rows:
                 if (record := sqlite_read.record(session_id, row)) is not None:
                     yield record
             after = rows[-1][0]
 
     async def blob(self, session_id: str, name: str) -> bytes:
-        data = await self._file.reader.run(partial(sqlite_read.blob, session_id=session_id, name=name))
+        data = await self._file.read(partial(sqlite_read.blob, session_id=session_id, name=name, seal=self._seal))
         if data is None:
             raise JournalError(f"session {session_id!r} has no contents named {name!r}: the journal is damaged")
         return data
 
     async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:
-        return await self._file.reader.run(partial(sqlite_read.inbox, session_id=session_id, taken=taken))
+        work = partial(sqlite_read.inbox, session_id=session_id, seal=self._seal, taken=taken)
+        return await self._file.read(work)
+
+    async def ready(self, *, agents: Sequence[str] = (), limit: int = 100) -> Sequence[Ready]:
+        return await self._file.read(partial(sqlite_read.ready, agents=agents, limit=limit))
+
+    async def forks(self, session_id: str) -> Sequence[str]:
+        return await self._file.read(partial(sqlite_read.forks, session_id=session_id))
 
     async def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:
-        after = 0
-        while page := await self._file.reader.run(partial(sqlite_read.asked, session_id=session_id, after=after)):
+        after, work = 0, partial(sqlite_read.asked, session_id=session_id, seal=self._seal)
+        while page := await self._file.read(partial(work, after=after)):
             for _, of, asked in page:
                 yield of, asked
             after = page[-1][0]
+
+    async def erase(
+        self, *session_ids: str, forks: bool = False, structure: bool = True, older: float | None = None
+    ) -> Erasure:
+        wanted = Wanted(session_ids, forks, structure, older)
+        work = partial(sqlite_keep.erase, wanted=wanted, seal=self._seal)
+        erased = await self._file.writer.run(work)
+        for session_id in erased:
+            self._file.watch.ring(session_id)
+        await finished(self.vacuum)
+        return Erasure(tuple(erased))
+
+    async def vacuum(self) -> None:
+        deadline = anyio.current_time() + _HELD_SECONDS
+        while not await self._file.writer.run(sqlite_keep.scrub):
+            if anyio.current_time() > deadline:
+                raise ErasureUnfinished(
+                    f"{self._path}: others hold an old state of the file, so what is gone from the journal still lies "
+                    f"in its files as bytes. End the reading that has been open for so long; then {FINISH}"
+                )
+            await anyio.sleep(_PAUSE_SECONDS)
+
+    async def older(self, seconds: float) -> Sequence[Old]:
+        return await self._file.read(partial(sqlite_keep.older, milliseconds=round(1000 * seconds)))
+
+    async def sizes(self) -> Sizes:
+        return await self._file.read(partial(sqlite_keep.sizes, path=self._path))
+
+    async def traces(self, session_id: str) -> AsyncIterator[Trace]:
+        after = 0
+        while page := await self._file.read(partial(sqlite_keep.traces, session_id=session_id, after=after)):
+            for trace in page:
+                yield trace
+            after = page[-1].seq
 
     async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109 - a long poll
         file = self._file
         news = partial(sqlite_read.has_news, session_id=session_id, seen=seen)
         with anyio.move_on_after(timeout):
             while True:
-                with file.watch.waiting(session_id) as bell:
+                with file.watch.waiting(session_id, seen) as bell:
                     if await file.reader.run(news):
                         return
                     await bell.event.wait()

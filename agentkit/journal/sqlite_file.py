@@ -7,18 +7,21 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from agentkit.errors import JournalError
 from agentkit.journal import sqlite_write
 from agentkit.journal.base import Lease
+from agentkit.journal.bells import Bells
 from agentkit.journal.owner import Owner
-from agentkit.journal.sqlite_open import open_reader, open_writer
+from agentkit.journal.seal import Seal
+from agentkit.journal.sqlite_open import explained, open_reader, open_writer
 from agentkit.journal.sqlite_read import version
-from agentkit.journal.sqlite_thread import Bell, SQLiteThread
+from agentkit.journal.thread import JournalThread
 
+T = TypeVar("T")
 POLL_SECONDS = 0.05  # DURABLE.md, Watching live
 _CHECKPOINT_MS = 1000  # closing does not wait longer for other processes that read
 
@@ -40,42 +43,20 @@ class _Renewal:
         sqlite_write.renew(db, self.held)  # may fail: the fence protects the journal, the lease only saves work
 
 
-class _Watch:
+class _Watch(Bells):
     """The reader's chore: while somebody waits for news, look whether anybody has committed."""
 
     def __init__(self) -> None:
-        self.bells: dict[str, set[Bell]] = {}
-        self._lock = threading.Lock()
+        super().__init__()
         self._seen = 0
 
     def pause(self) -> float | None:
-        return POLL_SECONDS if self.bells else None
+        return POLL_SECONDS if self else None
 
     def __call__(self, db: sqlite3.Connection) -> None:
         if (now := version(db)) != self._seen:
             self._seen = now
             self.ring()
-
-    @contextmanager
-    def waiting(self, session_id: str) -> Iterator[Bell]:
-        bell = Bell.here()
-        with self._lock:
-            self.bells.setdefault(session_id, set()).add(bell)
-        try:
-            yield bell
-        finally:
-            with self._lock:
-                self.bells[session_id].discard(bell)
-                if not self.bells[session_id]:
-                    del self.bells[session_id]
-
-    def ring(self, session_id: str | None = None) -> None:
-        """Wake those who wait for news of a session, or of any."""
-        with self._lock:
-            names = list(self.bells) if session_id is None else [session_id]
-            bells = [bell for name in names for bell in self.bells.get(name, ())]
-        for bell in bells:
-            bell.ring()
 
 
 class SQLiteFile:
@@ -85,31 +66,45 @@ class SQLiteFile:
         path = Path(key[1])
         self._key, self._users, self._is_open = key, 0, False
         self._leases, self.watch = _Renewal(), _Watch()
-        self.writer = SQLiteThread(lambda: open_writer(path, create=create), self._leases, name=f"{path.name} writer")
-        self.reader = SQLiteThread(lambda: open_reader(path), self.watch, name=f"{path.name} reader")
+        self.writer = JournalThread(lambda: open_writer(path, create=create), self._leases, name=f"{path.name} writer")
+        self.reader = JournalThread(lambda: open_reader(path), self.watch, name=f"{path.name} reader")
 
     async def open(self) -> None:
         """Wait until the file is open. Raises: JournalError, ForeignJournal: as `sqlite_open.open_writer`."""
         await self.writer.run(lambda _: None)
         self._is_open = True
 
-    async def claim(self, session_id: str, named: tuple[str, str], owner: Owner, ttl: int) -> Lease:
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` returns, on the reader's thread. Raises: JournalError: the file cannot be read."""
+
+        def told(db: sqlite3.Connection) -> T:
+            try:
+                return work(db)
+            except sqlite3.Error as error:
+                raise explained(error, self._key[1]) from error
+            except UnicodeEncodeError as error:
+                raise JournalError(f"an id or a name holds half a character: {error}") from error
+
+        return await self.reader.run(told)
+
+    async def claim(self, session_id: str, named: tuple[str, str], owner: Owner, ttl: int, *, seal: Seal) -> Lease:
         """Take a lease and renew it from now on. Raises: as `sqlite_write.claim`."""
 
         def work(db: sqlite3.Connection) -> Lease:
-            lease = sqlite_write.claim(db, session_id, named, owner, ttl)
+            lease = sqlite_write.claim(db, session_id, named, owner, ttl, seal=seal)
             self._leases.held[session_id] = (lease.epoch, ttl)
             return lease
 
         return await self.writer.run(work)
 
-    async def release(self, lease: Lease) -> None:
+    async def release(self, lease: Lease, trouble: str | None, *, seal: Seal) -> None:
         """Give a lease back, and renew it no longer."""
 
         def work(db: sqlite3.Connection) -> None:
             if self._leases.held.get(lease.session_id, (0, 0))[0] == lease.epoch:
                 del self._leases.held[lease.session_id]
-            sqlite_write.release(db, {lease.session_id: lease.epoch})
+            words = sqlite_write.sealed_trouble(db, lease.session_id, trouble, seal)
+            sqlite_write.release(db, {lease.session_id: lease.epoch}, words)
 
         await self.writer.run(work)
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from agentkit.errors import ForeignJournal, JournalError
+from agentkit.journal.sqlite_upgrades import STEPS, VERSION
 
 APPLICATION_ID = 0x61676B74  # "agkt"
-VERSION = 1
 BUSY_SECONDS = 30.0
 
 # Bytes. A row is split only where it does not fit a page, and the rest of the page before it stays empty: with large
@@ -19,33 +19,10 @@ BUSY_SECONDS = 30.0
 # are split, and it keeps to the budget (DURABLE.md, Tables). An append costs a third more for it, 0.03 ms.
 _PAGE_SIZE = 512
 _CHECKPOINT_PAGES = 8000  # as many bytes as SQLite's default, for its default page size
-_SCHEMA = (
-    """create table session (
-        n integer primary key, id text not null unique, uid text not null default '', agent text not null default '',
-        status text not null default 'idle', epoch integer not null default 0, last_seq integer not null default 0,
-        owner text, lease_until integer, parent text, fork_seq integer, created_at integer not null,
-        expires_at integer, data_key_id text)""",
-    # All others name a session by its `n`: ids of 36 characters, twice in each of six rows per step, are a tenth of a
-    # conversation. With a rowid, as a clustered key would keep half a page and less of a body beside its neighbours.
-    """create table event (
-        session integer not null, seq integer not null, type text not null, turn integer not null, step integer,
-        epoch integer not null, body blob not null, usage blob, at integer not null, primary key (session, seq))""",
-    """create table inbox (
-        n integer primary key, session integer not null, kind text not null, dedup text not null,
-        body blob not null, by text, at integer not null, taken_seq integer, unique (session, kind, dedup))""",
-    "create index inbox_untaken on inbox (session) where taken_seq is null",
-    "create table blob (hash text not null, session integer, data blob not null)",  # no session: shared by all
-    "create unique index blob_name on blob (hash, ifnull(session, 0))",
-    """create table question (
-        id text not null, session integer not null, key text not null, number integer not null, kind text not null,
-        body blob not null, asked_at integer not null, expires_at integer, primary key (session, id))""",
-    f"pragma application_id = {APPLICATION_ID}",
-    f"pragma user_version = {VERSION}",
-)
 
 
 def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
-    """Open the file for writing; make it, with `create`, where there is none.
+    """Open the file for writing; make it, with `create`, where there is none; one of an earlier format is upgraded.
 
     Raises:
         ForeignJournal: not a journal of agentkit, or of a later format. It was not touched.
@@ -59,14 +36,14 @@ def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
     try:
         db.execute(f"pragma page_size = {_PAGE_SIZE}")  # of a new file; an existing one keeps its own
         db.execute("begin")
-        fresh = _is_fresh(db, path)
+        version = _version(db, path)
         db.execute("commit")
         switch_to_wal(db, path)
         db.execute(
             "pragma fullfsync = on"
         )  # where the system has it, `synchronous = full` means the disk, not its cache
-        if fresh:
-            _create(db, path)
+        if version < VERSION:
+            _upgrade(db, path)
     except sqlite3.Error as error:
         db.close()
         raise explained(error, path) from error
@@ -114,7 +91,9 @@ def _wal(db: sqlite3.Connection) -> str | None:
 def explained(error: sqlite3.Error, path: Path | str) -> JournalError:
     """Return SQLite's error as ours, with what to do."""
     kind, words = _WORDS.get(code_of(error), (JournalError, "SQLite failed"))
-    return kind(f"{path}: {words} ({error})")
+    ours = kind(f"{path}: {words} ({error})")
+    ours.passing = code_of(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR}
+    return ours
 
 
 def code_of(error: sqlite3.Error) -> int:
@@ -127,6 +106,7 @@ _WORDS: dict[int, tuple[type[JournalError], str]] = {
     sqlite3.SQLITE_CANTOPEN: (JournalError, "the file, or its -wal beside it, cannot be opened: look at its rights"),
     sqlite3.SQLITE_READONLY: (JournalError, "the file cannot be written: look at its rights"),
     sqlite3.SQLITE_CORRUPT: (JournalError, "the file is damaged: restore a copy"),
+    sqlite3.SQLITE_IOERR: (JournalError, "the file system cannot read or write it: look at the disk and its limits"),
     sqlite3.SQLITE_FULL: (JournalError, "the disk is full: make room and resume"),
     sqlite3.SQLITE_BUSY: (
         JournalError,
@@ -158,29 +138,37 @@ def _make(path: Path) -> None:
         raise JournalError(f"{path.parent} does not exist: make the directory first") from None
 
 
-def _is_fresh(db: sqlite3.Connection, path: Path) -> bool:
-    """Tell whether the file is new and empty. It needs a transaction, as another process may be making it just now."""
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    """Return the file's format; 0: it is new and empty. In a transaction, as another process may be making it just now.
+
+    Raises:
+        ForeignJournal: the database is another program's, or its format a later one.
+    """
     (application,) = db.execute("pragma application_id").fetchone()
     (version,) = db.execute("pragma user_version").fetchone()
     (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
     if (application, version, tables) == (0, 0, 0):
-        return True
+        return 0
     if application != APPLICATION_ID:
         raise ForeignJournal(f"{path} is a database of another program: it was left as it is. Name another file")
     if version > VERSION:
         raise ForeignJournal(
             f"{path} is a journal of format {version}; this version of agentkit reads up to {VERSION}. Update agentkit"
         )
-    return False
+    return int(version)
 
 
-def _create(db: sqlite3.Connection, path: Path) -> None:
+def _upgrade(db: sqlite3.Connection, path: Path) -> None:
+    """Take the steps that the file lacks, in one transaction."""
     db.execute("begin immediate")
     try:
-        if _is_fresh(db, path):  # nobody was quicker
-            for statement in _SCHEMA:
+        for step in STEPS[_version(db, path) :]:  # read again: perhaps somebody was quicker
+            for statement in step:
                 db.execute(statement)
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute(f"pragma user_version = {VERSION}")
         db.execute("commit")
     except BaseException:
-        db.execute("rollback")
+        if db.in_transaction:  # a commit that fails for want of room has rolled back already
+            db.execute("rollback")
         raise

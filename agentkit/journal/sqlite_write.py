@@ -4,19 +4,31 @@ The clock is the database's, read once in each transaction; the fence is one UPD
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
 
 from agentkit.core.binding import Blob
 from agentkit.errors import AppendUncertain, Fenced, JournalError, NoSuchSession, SessionBusy
-from agentkit.journal.base import Appended, Batch, Branch, Imported, InboxKind, InboxRow, Lease
-from agentkit.journal.codec import codec
+from agentkit.journal.base import (
+    MAX_TRIES,
+    Appended,
+    Asked,
+    Batch,
+    Branch,
+    Imported,
+    InboxKind,
+    InboxRow,
+    Lease,
+    Placed,
+)
+from agentkit.journal.codec import Stored, codec
 from agentkit.journal.owner import Owner
+from agentkit.journal.seal import Mail, Seal, Sealer
 from agentkit.journal.sqlite_open import code_of, explained
-from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment
+from agentkit.journal.sqlite_read import NOW, inbox_row, milliseconds, moment, refuse_erased
 
-NOW = "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"  # milliseconds since 1970, UTC
 _EVENT = "insert into event (session, seq, type, turn, step, epoch, body, usage, at) values (?,?,?,?,?,?,?,?,?)"
 _CERTAIN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)  # at commit: nothing has reached the log
 
@@ -29,6 +41,7 @@ class Fact(NamedTuple):
     dedup: str
     body: bytes
     by: str | None
+    agent: str = ""  # of a session that the row creates
 
 
 @contextmanager
@@ -51,7 +64,10 @@ def transaction(db: sqlite3.Connection, what: str, *, durable: bool = False) -> 
         yield now
         _commit(db, what)
     except sqlite3.Error as error:
-        raise JournalError(f"{what}: nothing was written. {explained(error, name_of(db))}") from error
+        cause = explained(error, name_of(db))
+        ours = JournalError(f"{what}: nothing was written. {cause}")
+        ours.passing = cause.passing
+        raise ours from error
     except UnicodeEncodeError as error:
         raise JournalError(f"{what}: nothing was written. An id or a name holds half a character: {error}") from error
     finally:
@@ -65,25 +81,27 @@ def name_of(db: sqlite3.Connection) -> str:
     return path
 
 
-def claim(db: sqlite3.Connection, session_id: str, named: tuple[str, str], owner: Owner, ttl: int) -> Lease:
+def claim(
+    db: sqlite3.Connection, session_id: str, named: tuple[str, str], owner: Owner, ttl: int, *, seal: Seal
+) -> Lease:
     """Take the lease for `ttl` milliseconds. `named`: uid and agent of a session that holds no event yet.
 
     Raises:
-        SessionBusy: its owner's lease has not run out, and it is not proven dead.
+        SessionBusy: its owner's lease has not run out, and it is not proven dead. SessionErased. KeyMissing.
     """
     with transaction(db, f"claim of session {session_id!r}") as now:
-        db.execute("insert or ignore into session (id, created_at) values (?, ?)", (session_id, now))
-        row = "select owner, lease_until, epoch, last_seq from session where id = ?"
-        held_by, until, epoch, last_seq = db.execute(row, (session_id,)).fetchone()
-        if held_by is not None and until > now:
-            _refuse_while_alive(session_id, Owner.parse(held_by), owner, until)
+        _made(db, seal, id=session_id, created_at=now)
+        row = "select owner, lease_until, lease_ms, epoch, last_seq, tries from session where id = ?"
+        held_by, until, lease_ms, epoch, last_seq, tries = db.execute(row, (session_id,)).fetchone()
+        if held_by is not None and lasts(now, until, lease_ms):
+            refuse_while_alive(session_id, Owner.parse(held_by), owner, until)
         db.execute(
-            "update session set epoch = ?, owner = ?, lease_until = ? where id = ?",
-            (epoch + 1, owner.text(), now + ttl, session_id),
+            "update session set epoch = ?, owner = ?, lease_until = ?, lease_ms = ?, tries = ? where id = ?",
+            (epoch + 1, owner.text(), now + ttl, ttl, tries + 1, session_id),
         )
         if not last_seq:
             db.execute("update session set uid = ?, agent = ? where id = ?", (*named, session_id))
-    return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0)
+    return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0, tries=tries + 1, at=moment(now))
 
 
 def renew(db: sqlite3.Connection, held: dict[str, tuple[int, int]]) -> None:
@@ -95,15 +113,31 @@ def renew(db: sqlite3.Connection, held: dict[str, tuple[int, int]]) -> None:
         )
 
 
-def release(db: sqlite3.Connection, held: dict[str, int]) -> None:
-    """Give leases back, given as session id to epoch; those that are no longer ours are left alone."""
-    with transaction(db, "release of leases"):
+def release(db: sqlite3.Connection, held: dict[str, int], trouble: str | None = None) -> None:
+    """Give leases back, given as session id to epoch; those that are no longer ours are left alone.
+
+    Without `trouble` the tries count from zero again; it is written as it is given. With it the lease lasts a while,
+    nobody's: whoever claims the session gets it, but `ready` leaves it out.
+    """
+    with transaction(db, "release of leases") as now:
         db.executemany(
-            "update session set owner = null, lease_until = null where id = ? and epoch = ?", list(held.items())
+            "update session set owner = null, lease_until = iif(?1 is null, null, ?4 + lease_ms * tries / ?5),"
+            " tries = iif(?1 is null, 0, tries), trouble = ?1 where id = ?2 and epoch = ?3",
+            [(trouble, session_id, epoch, now, MAX_TRIES) for session_id, epoch in held.items()],
         )
 
 
-def append(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, ttl: int) -> Appended:
+def sealed_trouble(db: sqlite3.Connection, session_id: str, trouble: str | None, seal: Seal) -> str | None:
+    """Return the words of an error as `release` is to write them."""
+    row = (
+        None
+        if trouble is None
+        else db.execute("select data_key_id from session where id = ?", (session_id,)).fetchone()
+    )
+    return trouble if row is None else seal.trouble(row[0], session_id, trouble)
+
+
+def append(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, ttl: int, *, seal: Seal) -> Appended:
     """Append a batch, all of it or nothing.
 
     Raises:
@@ -115,71 +149,68 @@ def append(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, ttl: 
     stored = [codec().encode(placed.event) for placed in batch.events]
     with transaction(db, f"append to session {session_id!r}", durable=batch.durable) as now:
         fence = db.execute(
-            "update session set last_seq = ?, status = ?, lease_until = ?"
-            " where id = ? and epoch = ? and last_seq = ? and owner is not null returning n",
-            (last_seq, batch.status, now + ttl, session_id, lease.epoch, after),
+            "update session set last_seq = ?, status = ?, lease_until = ?, tries = iif(?, 0, tries)"
+            " where id = ? and epoch = ? and last_seq = ? and owner is not null returning n, data_key_id",
+            (last_seq, batch.status, now + ttl, batch.news, session_id, lease.epoch, after),
         ).fetchall()
         if not fence:
             raise Fenced(
                 f"session {session_id!r} was taken over behind event {after}: nothing was written. "
                 "Run again with the same message id to get its result"
             )
-        ((n,),) = fence
-        db.executemany(
-            _EVENT,
-            [
-                (n, seq, kind, placed.turn, placed.step, lease.epoch, body, usage, now)
-                for seq, (placed, (kind, body, usage)) in enumerate(zip(batch.events, stored, strict=True), after + 1)
-            ],
-        )
-        _store(db, n, batch.blobs)
+        ((n, key),) = fence
+        sealer = seal.of(key, session_id)
+        _insert(db, n, _placed(sealer, batch.events, stored, after), epoch=lease.epoch, at=now)
+        _store(db, n, batch.blobs, sealer)
         _take(db, [(after + 1 + index, row, n) for row, index in batch.taken])
-        _ask(db, n, batch, now)
+        _ask(db, n, batch, now, sealer)
     return Appended(last_seq, moment(now))
 
 
-def put(db: sqlite3.Connection, fact: Fact) -> InboxRow:
+def put(db: sqlite3.Connection, fact: Fact, *, seal: Seal) -> InboxRow:
     """Insert a row into the inbox, or return the one that has its (kind, dedup).
 
     Raises:
-        NoSuchSession: no session of this id, and the row is no message.
+        NoSuchSession: no session of this id, and the row is no message. SessionErased. KeyMissing.
     """
     with transaction(db, f"{fact.kind} for session {fact.session_id!r}") as now:
         if fact.kind == "message":
-            db.execute("insert or ignore into session (id, created_at) values (?, ?)", (fact.session_id, now))
-        session = db.execute("select n from session where id = ?", (fact.session_id,)).fetchone()
+            _made(db, seal, id=fact.session_id, agent=fact.agent, created_at=now)
+        session = db.execute("select n, data_key_id from session where id = ?", (fact.session_id,)).fetchone()
         if session is None:
+            refuse_erased(db, fact.session_id)
             raise NoSuchSession(f"the journal holds no session {fact.session_id!r}")
-        row = (*session, *fact[1:], now)
+        n, key = session
+        sealer = seal.of(key, fact.session_id)
+        mail = sealer.mail(fact.kind, Mail(fact.dedup, fact.by, fact.body))
+        row = (n, fact.kind, mail.dedup, mail.body, mail.by, now)
         db.execute("insert or ignore into inbox (session, kind, dedup, body, by, at) values (?,?,?,?,?,?)", row)
         same = "select n, kind, dedup, body, by, at, taken_seq from inbox where session = ? and kind = ? and dedup = ?"
-        return inbox_row(db.execute(same, row[:3]).fetchone())
+        return inbox_row(db.execute(same, row[:3]).fetchone(), sealer)
 
 
-def adopt(db: sqlite3.Connection, session: Imported) -> None:
-    """Create a session with everything in it. Raises: JournalError: there is one of this id."""
+def adopt(db: sqlite3.Connection, session: Imported, *, seal: Seal) -> None:
+    """Create a session with everything in it. Raises: JournalError: there is one of this id; as `claim`."""
     stored = [codec().encode(record.event) for record in session.records]
     last_seq = session.records[-1].seq if session.records else 0
     with transaction(db, f"import of session {session.session_id!r}", durable=True) as now:
-        made = db.execute(
-            "insert or ignore into session (id, uid, agent, status, last_seq, created_at)"
-            " values (?,?,?,?,?,?) returning n",
-            (session.session_id, session.uid, session.agent, session.status, last_seq, now),
-        ).fetchall()
-        if not made:
+        about = {"uid": session.uid, "agent": session.agent, "status": session.status, "last_seq": last_seq}
+        made = _made(db, seal, id=session.session_id, created_at=now, **about)
+        if made is None:
             raise JournalError(f"there is a session {session.session_id!r} already: nothing was written")
-        ((n,),) = made
+        n, sealer = made
         db.executemany(
             _EVENT,
             [
                 (n, r.seq, kind, r.turn, r.step, r.epoch, body, usage, milliseconds(r.at))
-                for r, (kind, body, usage) in zip(session.records, stored, strict=True)
+                for r, each in zip(session.records, stored, strict=True)
+                for kind, body, usage in (sealer.event(r.seq, each),)
             ],
         )
-        _store(db, n, session.blobs)
+        _store(db, n, session.blobs, sealer)
 
 
-def fork(db: sqlite3.Connection, branch: Branch) -> None:
+def fork(db: sqlite3.Connection, branch: Branch, *, seal: Seal) -> None:
     """Create a session that shares its parent's events up to number `branch.seq`.
 
     Raises:
@@ -190,34 +221,64 @@ def fork(db: sqlite3.Connection, branch: Branch) -> None:
     last_seq = branch.seq + len(stored)
     with transaction(db, f"fork of session {branch.parent!r}", durable=True) as now:
         parent = db.execute("select last_seq from session where id = ?", (branch.parent,)).fetchone()
+        refuse_erased(db, branch.parent)
         if parent is None:
             raise NoSuchSession(f"the journal holds no session {branch.parent!r}")
         if not 0 < branch.seq <= parent[0]:
             raise JournalError(f"session {branch.parent!r} has no event {branch.seq}: nothing was written")
-        made = db.execute(
-            "insert or ignore into session (id, uid, agent, status, last_seq, parent, fork_seq, created_at)"
-            " values (?,?,?,'open',?,?,?,?) returning n",
-            (branch.session_id, branch.uid, branch.agent, last_seq, branch.parent, branch.seq, now),
-        ).fetchall()
-        if not made:
+        about = {"uid": branch.uid, "agent": branch.agent, "status": "open", "last_seq": last_seq}
+        past = {"parent": branch.parent, "fork_seq": branch.seq}
+        made = _made(db, seal, id=branch.session_id, created_at=now, **about, **past)
+        if made is None:
             raise JournalError(f"there is a session {branch.session_id!r} already: nothing was written")
-        ((n,),) = made
-        db.executemany(
-            _EVENT,
-            [
-                (n, seq, kind, placed.turn, placed.step, 0, body, usage, now)
-                for seq, (placed, (kind, body, usage)) in enumerate(
-                    zip(branch.events, stored, strict=True), branch.seq + 1
-                )
-            ],
-        )
+        n, sealer = made
+        _insert(db, n, _placed(sealer, branch.events, stored, branch.seq), epoch=0, at=now)
 
 
-def _refuse_while_alive(session_id: str, holder: Owner, claimant: Owner, until: int) -> None:
+def lasts(now: int, until: int, lease_ms: int | None) -> bool:
+    """Tell whether a lease has not run out. All in milliseconds; `lease_ms`: how long it was given for.
+
+    One that ends later than it ever could was given before the clock was set back: nobody waits for such an end.
+    """
+    return now < until and (lease_ms is None or until <= now + 2 * lease_ms)
+
+
+def refuse_while_alive(session_id: str, holder: Owner, claimant: Owner, until: int) -> None:
+    """Ask about a lease that has not run out. Raises: SessionBusy: its holder is not proven dead."""
     if holder.is_same_process(claimant):
         raise SessionBusy(session_id, owner=f"this process ({holder.name})", until=moment(until))
     if not holder.is_dead():
         raise SessionBusy(session_id, owner=str(holder), until=moment(until))
+
+
+def _made(db: sqlite3.Connection, seal: Seal, **columns: Any) -> tuple[int, Sealer] | None:
+    """Make a session's row, with a data key where the journal has any; None where there is one of this id."""
+    if db.execute("select 1 from session where id = ? and erased_at is null", (columns["id"],)).fetchone():
+        return None
+    refuse_erased(db, columns["id"])
+    newest = db.execute("select data_key_id from session where erased_at is null order by n desc limit 1").fetchone()
+    key = seal.make(newest[0] if newest else None)
+    columns["data_key_id"] = key
+    marks = ", ".join("?" * len(columns))
+    insert = f"insert into session ({', '.join(columns)}) values ({marks}) returning n"  # noqa: S608 - our own names
+    ((n,),) = db.execute(insert, tuple(columns.values())).fetchall()
+    return n, seal.of(key, columns["id"])
+
+
+_Row: TypeAlias = tuple[int, Stored, int, int | None]
+
+
+def _placed(sealer: Sealer, events: Sequence[Placed], stored: Sequence[Stored], after: int) -> Iterator[_Row]:
+    """Yield number, event as its row holds it, turn and step, for `_insert`."""
+    for seq, (placed, each) in enumerate(zip(events, stored, strict=True), after + 1):
+        yield seq, sealer.event(seq, each), placed.turn, placed.step
+
+
+def _insert(db: sqlite3.Connection, session: int, rows: Iterable[_Row], *, epoch: int, at: int) -> None:
+    db.executemany(
+        _EVENT,
+        [(session, seq, kind, turn, step, epoch, body, usage, at) for seq, (kind, body, usage), turn, step in rows],
+    )
 
 
 def _commit(db: sqlite3.Connection, what: str) -> None:
@@ -226,16 +287,23 @@ def _commit(db: sqlite3.Connection, what: str) -> None:
     except sqlite3.Error as error:
         if code_of(error) in _CERTAIN:
             raise
-        raise AppendUncertain(
-            f"{what}: it failed at commit, written or not is known when the session is loaded again. "
-            f"{explained(error, name_of(db))}"
-        ) from error
+        cause = explained(error, name_of(db))
+        ours = AppendUncertain(
+            f"{what}: it failed at commit, written or not is known when the session is loaded again. {cause}"
+        )
+        ours.passing = cause.passing
+        raise ours from error
 
 
-def _store(db: sqlite3.Connection, session: int, blobs: Iterable[Blob]) -> None:
+def _store(db: sqlite3.Connection, session: int, blobs: Iterable[Blob], sealer: Sealer) -> None:
     db.executemany(
         "insert or ignore into blob (hash, session, data) values (?, ?, ?)",
-        [(blob.hash, None if blob.shared else session, blob.data) for blob in blobs],
+        [
+            (blob.hash, None, blob.data)
+            if blob.shared
+            else (sealer.name(blob.hash), session, sealer.data(blob.hash, blob.data))
+            for blob in blobs
+        ],
     )
 
 
@@ -245,22 +313,26 @@ def _take(db: sqlite3.Connection, taken: list[tuple[int, int, int]]) -> None:
         raise JournalError("a row of the inbox is not there to be taken: nothing was written")
 
 
-def _ask(db: sqlite3.Connection, session: int, batch: Batch, now: int) -> None:
+def _ask(db: sqlite3.Connection, session: int, batch: Batch, now: int, sealer: Sealer) -> None:
     db.executemany("delete from question where session = ? and id = ?", [(session, id_) for id_ in batch.closed])
     db.executemany(
-        "insert or replace into question (id, session, key, number, kind, body, asked_at, expires_at)"
-        " values (?,?,?,?,?,?,?,?)",
+        "insert or replace into question"
+        " (id, session, key, number, kind, body, asked_at, expires_at, escalates_at) values (?,?,?,?,?,?,?,?,?)",
         [
-            (
-                asked.id,
-                session,
-                asked.call,
-                asked.number,
-                asked.kind,
-                asked.body,
-                milliseconds(asked.asked_at) if asked.asked_at else now,
-                milliseconds(asked.expires_at) if asked.expires_at else None,
-            )
+            (*(asked.id, session, asked.call, asked.number, asked.kind), body, *_times(asked, now))
             for asked in batch.opened
+            for body in (sealer.question(asked.id, asked.body),)
         ],
     )
+
+
+def _times(asked: Asked, now: int) -> tuple[int, int | None, int | None]:
+    """Return when it was asked, when it expires and when it escalates."""
+    at = now if asked.asked_at is None else milliseconds(asked.asked_at)
+    return at, _due(asked.expires_at, asked.expires_in, at), _due(asked.escalates_at, asked.escalates_in, at)
+
+
+def _due(moment: datetime | None, seconds: float | None, at: int) -> int | None:
+    if moment is not None:
+        return milliseconds(moment)
+    return None if seconds is None else at + round(seconds * 1000)

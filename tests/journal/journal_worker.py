@@ -1,5 +1,6 @@
-"""Another process that uses a journal: `python journal_worker.py PATH TTL ACTION`. It says what happened, in lines."""
+"""Another process that uses a journal: `python journal_worker.py PLACE TTL ACTION`. It says what happened, in lines."""
 
+import json
 import os
 import resource
 import sys
@@ -11,7 +12,7 @@ import anyio
 from agentkit.core.events import UserSaid
 from agentkit.core.messages import Text
 from agentkit.errors import AgentkitError, JournalError
-from agentkit.journal import SQLiteJournal
+from agentkit.journal import Journal, PostgresJournal, SQLiteJournal
 from agentkit.journal.base import Batch, Lease, Placed
 
 
@@ -23,11 +24,11 @@ def batch(text: str) -> Batch:
     return Batch([Placed(UserSaid((Text(text),)), 1, 1)])
 
 
-async def claim(journal: SQLiteJournal, session_id: str = "s") -> Lease:
+async def claim(journal: Journal, session_id: str = "s") -> Lease:
     return await journal.claim(session_id, uid="u", agent="a", owner="worker")
 
 
-async def hold(journal: SQLiteJournal) -> None:
+async def hold(journal: Journal) -> None:
     """Claim, append, wait for a line, append again."""
     lease = await claim(journal)
     await journal.append(lease, lease.last_seq, batch("before"))
@@ -37,7 +38,7 @@ async def hold(journal: SQLiteJournal) -> None:
     say("appended")
 
 
-async def block(journal: SQLiteJournal) -> None:
+async def block(journal: Journal) -> None:
     """Claim, block the event loop as a bad tool does, append."""
     lease = await claim(journal)
     say("blocking")
@@ -46,7 +47,7 @@ async def block(journal: SQLiteJournal) -> None:
     say("appended")
 
 
-async def write(journal: SQLiteJournal) -> None:
+async def write(journal: Journal) -> None:
     """Append to a session of its own, and leave a message for everybody's, many times."""
     name = f"s{os.getpid()}"
     lease = await claim(journal, name)
@@ -56,7 +57,24 @@ async def write(journal: SQLiteJournal) -> None:
     say("wrote")
 
 
-async def outgrow(journal: SQLiteJournal) -> None:
+async def storm(journal: Journal) -> None:
+    """Do what `write` does for two seconds; say how long the longest wait was."""
+    name, written, longest, errors = f"s{os.getpid()}", 0, 0.0, []
+    lease = await claim(journal, name)
+    began = time.monotonic()
+    while time.monotonic() < began + 2:
+        at = time.monotonic()
+        try:
+            await journal.append(lease, written, batch(str(written)))
+            await journal.put("all", "message", f"{name}/{written}", b"{}", None)
+        except JournalError as error:
+            errors.append(str(error))
+        written += 1
+        longest = max(longest, time.monotonic() - at)
+    say(json.dumps({"session": name, "written": written, "longest": longest, "errors": errors}))
+
+
+async def outgrow(journal: Journal) -> None:
     """Append more than the system lets this process write to a file."""
     lease = await claim(journal)
     await journal.append(lease, 0, batch("before"))
@@ -71,7 +89,7 @@ async def outgrow(journal: SQLiteJournal) -> None:
         await journal.append(lease, 1, batch("after"))
 
 
-async def fill(journal: SQLiteJournal) -> None:
+async def fill(journal: Journal) -> None:
     """Append until the disk is full, make room, go on."""
     ballast = Path(sys.argv[1]).with_name("ballast")
     ballast.write_bytes(b"x" * 200_000)
@@ -89,7 +107,7 @@ async def fill(journal: SQLiteJournal) -> None:
     say("appended")
 
 
-async def fork(journal: SQLiteJournal) -> None:
+async def fork(journal: Journal) -> None:
     """Use the journal in a child that was forked from this process."""
     await journal.head("s")
     if os.fork() == 0:
@@ -102,9 +120,10 @@ async def fork(journal: SQLiteJournal) -> None:
 
 
 async def main() -> None:
-    path, ttl, action = sys.argv[1:]
+    place, ttl, action = sys.argv[1:]
+    kind = PostgresJournal if "://" in place else SQLiteJournal
     try:
-        async with SQLiteJournal(path, ttl=float(ttl)) as journal:
+        async with kind(place, ttl=float(ttl)) as journal:
             await globals()[action](journal)
     except AgentkitError as error:
         say(type(error).__name__, error)

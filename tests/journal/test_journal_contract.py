@@ -6,7 +6,6 @@ from decimal import Decimal
 import anyio
 import pytest
 
-import agentkit.journal
 from agentkit.core.binding import Blob, hashed
 from agentkit.core.events import AnyEvent, ModelStarted, SessionStarted, ToolFinished, TurnEnded, UserSaid
 from agentkit.core.messages import Text
@@ -53,6 +52,13 @@ async def test_a_claim_makes_the_session_and_every_claim_begins_an_epoch(journal
     assert head.owner is not None
     assert "test" in head.owner
     assert abs(datetime.now(UTC) - head.created_at) < timedelta(minutes=1)
+
+
+async def test_a_lease_says_when_it_was_taken_by_the_journals_clock(journal: Journal) -> None:
+    lease = await claimed(journal)
+    appended = await journal.append(lease, 0, batch(BEGAN))
+    assert lease.at is not None
+    assert timedelta() <= appended.at - lease.at < timedelta(seconds=5)
 
 
 async def test_uid_and_agent_are_the_last_claimants_until_an_event_is_there(journal: Journal) -> None:
@@ -389,11 +395,3 @@ async def test_a_session_from_elsewhere_is_taken_whole_or_not_at_all(journal: Jo
 async def test_every_method_of_the_inbox_is_empty_for_nobody(journal: Journal) -> None:
     assert list(await journal.inbox("nobody")) == []
     assert [asked async for asked in journal.asked("nobody")] == []
-
-
-def test_the_folder_s_names_are_loaded_when_they_are_asked_for() -> None:
-    assert {name: getattr(agentkit.journal, name).__name__ for name in agentkit.journal.__all__} == {
-        name: name for name in ("Journal", "MemoryJournal", "SQLiteJournal")
-    }
-    with pytest.raises(AttributeError, match="PaperJournal"):
-        _ = agentkit.journal.PaperJournal

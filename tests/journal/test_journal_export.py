@@ -149,7 +149,7 @@ async def test_a_line_lost_added_or_changed_is_refused(told: Journal) -> None:
         ([b"Dear Ann\n"], "line 1"),
         ([b'{"a":1}\n'], "not an export of agentkit"),
         ([b"[]\n"], "not an export of agentkit"),
-        ([b'{"agentkit":2}\n'], "format 2"),
+        ([b'{"agentkit":3}\n'], "format 3"),
         ([b'{"agentkit":1,"session":"s"}\n'], "line 1: 'uid' is missing"),
         ([b'{"agentkit":1,"session":5,"uid":"u","agent":"a","status":"idle"}\n'], "line 1: the header's"),
     ],

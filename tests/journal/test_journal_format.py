@@ -17,13 +17,15 @@ import pytest
 
 from agentkit.core.binding import Blob, hashed
 from agentkit.core.contract import Bridges
-from agentkit.core.events import AnyEvent
+from agentkit.core.events import AgentBound, AnyEvent, CallEscalated, ModelRejected, ModelResponded, ToolStarted
+from agentkit.core.spec import Patience
 from agentkit.journal import MemoryJournal
 from agentkit.journal.base import Batch, Placed
 from agentkit.journal.export import export, import_
 
 DECLARED = Path(__file__).parent / "format_1.json"
 STORED = Path(__file__).parent / "format_1.jsonl"
+EARLIER = Path(__file__).parent / "format_1_before_patience.jsonl"
 CONTENTS = b"contents"
 SAMPLES: dict[Any, Any] = {
     str: hashed(CONTENTS),  # so that whatever names contents names these
@@ -99,6 +101,29 @@ async def test_a_session_stored_in_format_1_reads_as_it_did() -> None:
     journal = MemoryJournal()
     await import_(journal, lines, uid="u")
     assert [record.event async for record in journal.read("format-1")] == every_event()
+
+
+@pytest.mark.anyio
+async def test_a_session_stored_before_time_ran_out_for_people_reads_as_it_did() -> None:
+    lines = EARLIER.read_bytes().splitlines(keepends=True)
+    journal = MemoryJournal()
+    await import_(journal, lines, uid="u")
+    then = [_as_then(event) for event in every_event() if not isinstance(event, CallEscalated)]
+    assert [record.event async for record in journal.read("format-1")] == then
+
+
+def _as_then(event: AnyEvent) -> AnyEvent:
+    """Return an event without what came since: patience, redaction, who started a call."""
+    match event:
+        case AgentBound():
+            tools = tuple(dataclasses.replace(tool, patience=Patience()) for tool in event.tools)
+            return dataclasses.replace(event, tools=tools, declared=None)
+        case ModelResponded() | ModelRejected():
+            return dataclasses.replace(event, message=dataclasses.replace(event.message, redacted=False))
+        case ToolStarted():
+            return dataclasses.replace(event, process="")
+        case _:
+            return event
 
 
 def test_no_field_has_a_name_that_the_codec_uses_itself() -> None:

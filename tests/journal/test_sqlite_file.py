@@ -14,8 +14,8 @@ from agentkit.core.messages import Text
 from agentkit.errors import Fenced, ForeignJournal, JournalError, SessionBusy
 from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Batch, Lease, Placed
+from agentkit.journal.bells import Bell
 from agentkit.journal.sqlite_file import POLL_SECONDS, enter
-from agentkit.journal.sqlite_thread import Bell
 from agentkit.journal.sqlite_write import transaction
 
 pytestmark = pytest.mark.anyio
@@ -275,3 +275,14 @@ async def test_a_file_that_cannot_be_settled_is_closed_all_the_same(
     assert "was not closed cleanly" in caplog.text
     holder.close()
     await open_and_close(tmp_path / "j.db")
+
+
+async def test_what_cannot_be_read_is_an_error_of_the_journal(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        with sqlite3.connect(tmp_path / "j.db") as db:
+            db.execute("alter table question rename to lost")
+        db.close()
+        with pytest.raises(JournalError, match=r"j\.db: .*no such table"):
+            await journal.ready()
+        with pytest.raises(JournalError, match="half a character"):
+            await journal.head("\ud800")

@@ -93,9 +93,9 @@ async def test_another_program_s_database_is_left_as_it_is(tmp_path: Path) -> No
 async def test_a_journal_of_a_later_format_is_refused(tmp_path: Path) -> None:
     await open_and_close(tmp_path / "j.db")
     with sqlite3.connect(tmp_path / "j.db") as db:
-        db.execute("pragma user_version = 2")
+        db.execute("pragma user_version = 3")
     db.close()
-    with pytest.raises(ForeignJournal, match=r"format 2.*reads up to 1. Update"):
+    with pytest.raises(ForeignJournal, match=r"format 3.*reads up to 2. Update"):
         await open_and_close(tmp_path / "j.db")
 
 

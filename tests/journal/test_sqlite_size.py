@@ -1,6 +1,8 @@
 """The budget: a journal is at most half as large again as the conversation in it."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,10 @@ from agentkit.core.messages import AssistantMessage, Text, ToolCall
 from agentkit.core.spec import Usage
 from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Batch, Placed
+from benchmarks import growth
 
-pytestmark = pytest.mark.anyio
 
-
+@pytest.mark.anyio
 async def test_the_file_is_at_most_half_as_large_again_as_the_conversation(tmp_path: Path) -> None:
     """200 steps of two calls and 4 kB each, as in DURABLE.md, with the hashes that a real run records."""
     spoken = 0
@@ -34,6 +36,19 @@ async def test_the_file_is_at_most_half_as_large_again_as_the_conversation(tmp_p
             spoken += len(on_the_wire(message)) + sum(len(on_the_wire(call, found)) for call in calls)
     size = (tmp_path / "j.db").stat().st_size
     assert 700_000 < spoken < 900_000
+    assert size <= 1.5 * spoken, f"{size / spoken:.2f}"
+
+
+def test_a_thousand_steps_with_results_of_one_kilobyte_keep_the_budget(tmp_path: Path) -> None:
+    """A real session with its reasoning, against the bytes of its last request's messages."""
+    path = tmp_path / "j.db"
+    spoken = growth.run(1_000, 1_000, SQLiteJournal(path))
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("pragma wal_checkpoint(truncate)").fetchone() == (0, 0, 0)
+        (answers,) = db.execute("select count(*) from event where type = 'ModelResponded'").fetchone()
+    size = path.stat().st_size
+    assert answers == 1_000
+    assert spoken > 1_400_000
     assert size <= 1.5 * spoken, f"{size / spoken:.2f}"
 
 

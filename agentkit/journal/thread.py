@@ -1,4 +1,4 @@
-"""One SQLite connection on one thread, with a queue before it.
+"""One database connection on one thread, with a queue before it.
 
 The thread is not the event loop's: a tool that blocks the loop blocks neither the connection nor what the thread does
 by itself between jobs (a lease is renewed, other processes' commits are noticed).
@@ -7,64 +7,66 @@ by itself between jobs (a lease is renewed, other processes' commits are noticed
 import logging
 import os
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
-from anyio.lowlevel import current_token
 
 from agentkit.errors import JournalError
+from agentkit.journal.bells import Bell
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
-Connect = Callable[[], sqlite3.Connection]
 
 
-class Chore(Protocol):
+class Closable(Protocol):
+    """What a thread holds: a connection of whatever library."""
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+C = TypeVar("C", bound=Closable)
+D_contra = TypeVar("D_contra", contravariant=True)
+
+
+class Chore(Protocol[D_contra]):
     """What a thread does by itself between jobs."""
 
     def pause(self) -> float | None:
         """Return how many seconds lie between two times; None: nothing to do until the next job."""
         ...
 
-    def __call__(self, db: sqlite3.Connection) -> None:
+    def __call__(self, db: D_contra, /) -> None:
         """Do it. It is tried again where it raises."""
         ...
 
 
-class Bell(NamedTuple):
-    """An event of one event loop that any thread can ring."""
+class NoChore:
+    """Nothing to do between jobs."""
 
-    event: anyio.Event
-    post: Callable[[Callable[[], Any]], Any]
+    def pause(self) -> float | None:
+        """Return None: nothing to do."""
+        return None
 
-    @classmethod
-    def here(cls) -> "Bell":
-        """Return a bell of the running event loop."""
-        loop: Any = current_token().native_token
-        # What anyio.from_thread.run_sync waits for we must not: a blocked loop would hold up the thread.
-        return cls(anyio.Event(), getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon)
-
-    def ring(self) -> None:
-        """Wake whoever waits for the event. Where the loop has ended, nobody does."""
-        with suppress(RuntimeError):
-            self.post(self.event.set)
+    def __call__(self, db: object, /) -> None:
+        """Do nothing."""
 
 
 @dataclass(slots=True)
-class _Job:
-    work: Callable[[sqlite3.Connection], Any]
+class _Job(Generic[C]):
+    work: Callable[[C], Any]
     is_last: bool = False
     bell: Bell = field(default_factory=Bell.here)
     result: Any = None
     error: BaseException | None = None
 
-    def run(self, db: sqlite3.Connection) -> None:
+    def run(self, db: C) -> None:
         try:
             self.result = self.work(db)
         except BaseException as error:  # noqa: BLE001 - it is raised where the job was asked for
@@ -76,21 +78,26 @@ class _Job:
         self.bell.ring()
 
 
-class SQLiteThread:
+class _Nudge:
+    """Put into the queue so that the thread looks at its chore again."""
+
+
+class JournalThread(Generic[C]):
     """Runs jobs one after the other on the connection that `connect` opens, on the thread, for the first of them.
 
     Where `connect` fails, every job fails with its error.
     """
 
-    def __init__(self, connect: Connect, chore: Chore, *, name: str) -> None:
+    def __init__(self, connect: Callable[[], C], chore: Chore[C] | NoChore, *, name: str) -> None:
         self._connect = connect
         self._chore = chore
         self._due = 0.0
+        self._failing_since: float | None = None  # when the chore began to fail; None: it works
         self._pid = os.getpid()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job[C] | _Nudge | None] = queue.SimpleQueue()
         threading.Thread(target=self._main, name=name, daemon=True).start()
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[C], T]) -> T:
         """Return what `work` returns. Once begun it is waited for, cancelled or not: its fate must be known.
 
         Raises:
@@ -99,10 +106,14 @@ class SQLiteThread:
         result: T = await self._done(work)
         return result
 
-    async def close(self, last: Callable[[sqlite3.Connection], None]) -> None:
+    def nudge(self) -> None:
+        """Let the thread ask its chore again whether there is something to do. Any thread may call it."""
+        self._jobs.put(_Nudge())
+
+    async def close(self, last: Callable[[C], None]) -> None:
         """Run `last` behind all jobs, close the connection, end the thread."""
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: C) -> None:
             try:
                 last(db)
             finally:
@@ -114,7 +125,7 @@ class SQLiteThread:
         """End a thread whose connection never opened."""
         self._jobs.put(None)
 
-    async def _done(self, work: Callable[[sqlite3.Connection], Any], *, is_last: bool = False) -> Any:
+    async def _done(self, work: Callable[[C], Any], *, is_last: bool = False) -> Any:
         if self._pid != os.getpid():
             raise JournalError("the journal was opened before this process was forked: open it here again")
         job = _Job(work, is_last)
@@ -133,22 +144,37 @@ class SQLiteThread:
             db = self._connect()
         except BaseException as error:  # noqa: BLE001 - it is raised where the jobs were asked for
             while job is not None:
-                job.refuse(error)
+                if isinstance(job, _Job):
+                    job.refuse(error)
                 job = self._jobs.get()
             return
         while job is not None:
-            job.run(db)
-            job = None if job.is_last else self._next(db)
+            if isinstance(job, _Job):
+                job.run(db)
+                if job.is_last:
+                    return
+            job = self._next(db)
 
-    def _next(self, db: sqlite3.Connection) -> _Job | None:
+    def _next(self, db: C) -> _Job[C] | _Nudge | None:
         while (pause := self._chore.pause()) is not None:
             left = self._due - time.monotonic()
             if left > 0:
                 with suppress(queue.Empty):
                     return self._jobs.get(timeout=left)
-            try:
-                self._chore(db)
-            except (sqlite3.Error, JournalError) as error:  # it is no one's job: a job that meets the same will say so
-                _LOG.warning("%s, trying again: %s", threading.current_thread().name, error)
+            self._tend(db)
             self._due = time.monotonic() + pause
         return self._jobs.get()
+
+    def _tend(self, db: C) -> None:
+        """Do the chore. Its failing is told when it begins and when it is over, not at each of many attempts."""
+        name = threading.current_thread().name
+        try:
+            self._chore(db)
+        except Exception as error:  # noqa: BLE001 - it is no one's job: a job that meets the same will say so
+            if self._failing_since is None:
+                self._failing_since = time.monotonic()
+                _LOG.warning("%s, trying again: %s", name, error)
+            return
+        if self._failing_since is not None:
+            _LOG.warning("%s: it works again, after %.0f s", name, time.monotonic() - self._failing_since)
+            self._failing_since = None

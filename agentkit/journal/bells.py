@@ -1,0 +1,62 @@
+"""Who waits for news in this process: an event of an event loop, for any thread to set."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import anyio
+from anyio.lowlevel import current_token
+
+
+class Bell(NamedTuple):
+    """An event of one event loop that any thread can ring."""
+
+    event: anyio.Event
+    post: Callable[[Callable[[], Any]], Any]
+    seen: int = 0  # events up to this number are no news to whoever waits
+
+    @classmethod
+    def here(cls, seen: int = 0) -> "Bell":
+        """Return a bell of the running event loop."""
+        loop: Any = current_token().native_token
+        # What anyio.from_thread.run_sync waits for we must not: a blocked loop would hold up the thread.
+        return cls(anyio.Event(), getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon, seen)
+
+    def ring(self) -> None:
+        """Wake whoever waits for the event. Where the loop has ended, nobody does."""
+        with suppress(RuntimeError):
+            self.post(self.event.set)
+
+
+class Bells:
+    """Who waits for news of which session."""
+
+    def __init__(self) -> None:
+        self._bells: dict[str, set[Bell]] = {}
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._bells)
+
+    @contextmanager
+    def waiting(self, session_id: str, seen: int) -> Iterator[Bell]:
+        """Yield a bell that the session's news will ring, but for events up to number `seen`."""
+        bell = Bell.here(seen)
+        with self._lock:
+            self._bells.setdefault(session_id, set()).add(bell)
+        try:
+            yield bell
+        finally:
+            with self._lock:
+                self._bells[session_id].discard(bell)
+                if not self._bells[session_id]:
+                    del self._bells[session_id]
+
+    def ring(self, session_id: str | None = None, upto: int | None = None) -> None:
+        """Wake those who wait for news of a session, or of any; where they are events, up to which number is said."""
+        with self._lock:
+            names = list(self._bells) if session_id is None else [session_id]
+            bells = [bell for name in names for bell in self._bells.get(name, ()) if upto is None or bell.seen < upto]
+        for bell in bells:
+            bell.ring()
