@@ -11,6 +11,7 @@ from agentkit.core.state import State
 from agentkit.errors import ConfigurationError, NoSuchSession
 from agentkit.ids import message_id, uuid7
 from agentkit.journal.base import Branch, Journal, Placed
+from agentkit.redaction import redacted
 
 _STEP = re.compile("[1-9][0-9]*[.][1-9][0-9]*", re.ASCII)
 
@@ -47,7 +48,7 @@ async def fork(journal: Journal, parent: str, wanted: Wanted) -> None:
     uid = uuid7()
     events: list[AnyEvent] = [Forked(state.uid, seq, uid, wanted.before, asks=wanted.asks)]
     if wanted.say is not None:
-        events.append(UserSaid(parts_of(wanted.say), message_id(), now=True))
+        events.append(redacted(journal.redaction, UserSaid(parts_of(wanted.say), message_id(), now=True)))
     for event in events:
         state = apply(state, event)
     placed = [Placed(event, state.turn, state.step) for event in events]

@@ -53,7 +53,7 @@ class Prefix:
         sendings = render(state.transcript, first, self._reach, reader)
         self._replace(self._lead + first, [self._encode(sending, binding.contract) for sending in sendings])
         for at, sending in enumerate(sendings, self._lead + first):
-            if sending.decision in {"placeholder", "dropped"}:
+            if sending.decision in {"placeholder", "dropped", "redacted"}:
                 self._decisions[at] = f"message {at - 1}: {sending.decision}, {sending.why}"
             elif sending.bridge is not None:
                 self._decisions[at] = f"message {at - 1}: bridge, this service refuses its role behind the one before"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -13,14 +13,19 @@ from agentkit.core.binding import Blob, hashed
 from agentkit.core.commands import Verdict
 from agentkit.core.deltas import Delta
 from agentkit.core.events import (
+    AgentBound,
     AnyEvent,
     CallResolved,
     CallSuspended,
+    Forked,
     InboxRefused,
     ModelFailed,
     ModelInterrupted,
     ModelRejected,
     ModelResponded,
+    ModelStarted,
+    RunStarted,
+    SessionStarted,
     ToolFinished,
     ToolStarted,
     ToolUnknown,
@@ -28,15 +33,19 @@ from agentkit.core.events import (
 from agentkit.core.loop import apply, commands, follows
 from agentkit.core.messages import Part, Stored, Text
 from agentkit.core.record import Record
-from agentkit.core.state import Phase, State
-from agentkit.errors import AppendUncertain, Fenced, JournalError, ProtocolError
+from agentkit.core.replacing import replace
+from agentkit.core.state import Call, Phase, State
+from agentkit.errors import AppendUncertain, Fenced, JournalError, ProtocolError, RedactionFailed
+from agentkit.ids import process_name
 from agentkit.inbox import body_of
 from agentkit.journal.base import Batch, InboxRow, Journal, Lease, Placed
 from agentkit.lates import lates
 from agentkit.questions import asked, open_calls
+from agentkit.redaction import redacted
 
 LARGE = 64 * 1024  # bytes: a longer text is a blob of its own (DURABLE.md, Tables)
 
+BEGINNINGS = (SessionStarted, RunStarted, AgentBound, Forked, ModelStarted, ToolStarted)  # a crash loop records them
 OUTCOMES = (ModelResponded, ModelRejected, ModelInterrupted, ModelFailed, ToolFinished, ToolUnknown, CallSuspended)
 
 Subscriber = Callable[[Record | Sequence[Delta]], None]
@@ -100,6 +109,7 @@ class Recorder:
         self.following: Following = _OfCore()
         self.subscribers: list[Subscriber] = []
         self.kept: list[Kept] = []
+        self._named = 0  # the last run that has said which process it is of
         self.stale = False
         self._at = datetime.min.replace(tzinfo=UTC)  # of the last append
         self._lock = anyio.Lock()
@@ -146,6 +156,7 @@ class Recorder:
         """
         with anyio.CancelScope(shield=True):
             async with self._lock:
+                events = self._redacted(events, row)
                 slim, large = _slimmed(events)
                 state, steps = _given(self.state, slim)
                 if then:
@@ -160,10 +171,18 @@ class Recorder:
     ) -> State:
         state, steps = given
         while (event := self.following.next(since, state, verdicts)) is not None:
+            event = self._signed(redacted(self.journal.redaction, event), steps)
             before, state = state, apply(state, event)
             steps.append(_Step(_place(event, before, state), working(before)))
             blobs += self.following.blobs(event)
         return state
+
+    def _signed(self, event: AnyEvent, steps: Sequence[_Step]) -> AnyEvent:
+        """Return the start of a call with the process it is of, where nothing in this run has said so."""
+        known = self.lease is None or self._named == self.lease.epoch or any(_says_who(s.placed.event) for s in steps)
+        if known or not isinstance(event, ToolStarted) or event.effect == "read":
+            return event
+        return replace(event, process=process_name())
 
     def _batch(self, state: State, placed: Sequence[Placed], row: InboxRow | None, blobs: Sequence[Blob]) -> Batch:
         before, after = open_calls(self.state), open_calls(state)
@@ -174,10 +193,11 @@ class Recorder:
             opened=[
                 asked(state, call, self.clock.times)
                 for name, call in after.items()
-                if name not in before or before[name].because != call.because
+                if name not in before or _told(before[name]) != _told(call)
             ],
             closed=[name for name in before if name not in after],
             status=standing(state),
+            news=any(not isinstance(p.event, BEGINNINGS) for p in placed),
             durable=any(isinstance(p.event, ToolStarted) and p.event.effect == "once" for p in placed),
         )
 
@@ -197,7 +217,17 @@ class Recorder:
             self._keep(events)
             raise
         self.state = state
+        if any(_says_who(placed.event) for placed in batch.events):
+            self._named = self.lease.epoch
         self.kept = [kept for kept in self.kept if kept.event not in events]
+
+    def _redacted(self, events: Sequence[AnyEvent], row: InboxRow | None) -> tuple[AnyEvent, ...]:
+        """Return facts as the rules leave them. Raises: RedactionFailed: what only this process knows is in `kept`."""
+        try:
+            return tuple(redacted(self.journal.redaction, event) for event in events)
+        except RedactionFailed:
+            self._keep(events if row is None else ())
+            raise
 
     def _keep(self, events: Sequence[AnyEvent]) -> None:
         """Keep outcomes only: what opens a run is made anew by the next one."""
@@ -207,6 +237,7 @@ class Recorder:
     def _show(self, batch: Batch, worked: Sequence[bool]) -> None:
         first = self.state.seq - len(batch.events) + 1
         epoch = self.lease.epoch if self.lease else 0
+        self.clock.sync(self._at)
         for number, (placed, was_working) in enumerate(zip(batch.events, worked, strict=True), first):
             record = Record(number, self._at, placed.turn, placed.step, placed.event, epoch)
             self.clock.saw(record, working=was_working)
@@ -216,6 +247,7 @@ class Recorder:
 
     async def record_kept(self) -> None:
         """Record what could not be written before; what has no place any more is recorded as refused."""
+        self.kept = [replace(kept, event=redacted(self.journal.redaction, kept.event)) for kept in self.kept]
         for kept in list(self.kept):
             why = "the model was asked again since"
             if kept.fits(self.state):
@@ -229,7 +261,8 @@ class Recorder:
 
     async def hand_over(self, events: Sequence[AnyEvent]) -> None:
         """Leave outcomes that only this process knows to whoever drives the session next."""
-        for event in events:
+        for given in events:
+            event = redacted(self.journal.redaction, given)
             if isinstance(event, ToolFinished):
                 by = "the process that ran it"
                 body = body_of(CallResolved(event.call, 0, "happened", "tool", by, event.parts, failed=event.failed))
@@ -261,6 +294,15 @@ class Recorder:
         if bound is None or bound.limits.seconds is None or not open_turn or self.state.ending:
             return None
         return bound.limits.seconds - self.clock.spent(working=working(self.state))
+
+
+def _told(call: Call) -> tuple[str, str]:
+    """What people are told of an open question that may change while it is open."""
+    return call.because, call.escalated_to
+
+
+def _says_who(event: AnyEvent) -> bool:
+    return isinstance(event, RunStarted) or (isinstance(event, ToolStarted) and event.process != "")
 
 
 def _given(state: State, events: Sequence[AnyEvent]) -> tuple[State, list[_Step]]:
@@ -304,4 +346,5 @@ def standing(state: State) -> str:
         return state.turns[-1].status if state.turns else "idle"
     if state.phase is Phase.FAULTED:
         return "faulted"
-    return "waiting" if open_calls(state) and not commands(state) else "open"
+    owed = commands(state) or follows(state, {}) is not None  # the latter where a drive was cut off
+    return "waiting" if open_calls(state) and not owed else "open"

@@ -1,7 +1,7 @@
 """Session: one conversation. It claims and writes only while it drives; everything else goes through the inbox."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 import anyio
 
 from agentkit import decisions, forks
+from agentkit.apart import apart
 from agentkit.core.commands import Refuse
 from agentkit.core.events import (
     AnyEvent,
@@ -28,7 +29,7 @@ from agentkit.core.messages import Content, Message, parts_of, text_of
 from agentkit.core.record import Record
 from agentkit.core.state import Call, Phase, State
 from agentkit.core.waiting import Approval, Question, UnknownOutcome
-from agentkit.driver import Driver, Means, alone
+from agentkit.driver import Driver, Means
 from agentkit.errors import ApprovalVoid, ConfigurationError, MessageIdReused, NothingToResume, SessionBusy
 from agentkit.ids import message_id, process_name, uuid7
 from agentkit.inbox import body_of, event_of
@@ -38,15 +39,16 @@ from agentkit.means import means_for
 from agentkit.observe import Lines
 from agentkit.questions import key_of, open_calls
 from agentkit.recorder import Recorder, Subscriber
-from agentkit.result import Result, of_open_turn, of_turn
+from agentkit.redaction import in_words, redacted, redacting
+from agentkit.result import Result, of_message, of_open_turn, of_turn
 from agentkit.stream import Stream
+from agentkit.upgrades import judge
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
     from agentkit.tools import Outcome
 
 D = TypeVar("D")
-T = TypeVar("T")
 O = TypeVar("O")  # noqa: E741 - the public surface's name
 
 _LOOK = 1.0  # seconds between looks at a session that another process drives
@@ -101,7 +103,7 @@ class Session(Generic[D, O]):
             ModelError: the model service failed; the turn waits for `resume()`, `cancel()` or another message.
         """
         said = await self._leave(message, id, now=now)
-        return await self._drive_until(lambda state: _outcome_of(self.id, state, said), said)
+        return await self._drive_until(lambda state: of_message(self.id, state, said), said)
 
     async def resume(self) -> Result[O]:
         """Go on with whatever is open; at rest, return the last result.
@@ -136,11 +138,13 @@ class Session(Generic[D, O]):
         await self._leave(message, id, now=now)
 
     async def _leave(self, message: Content, name: str | None, *, now: bool) -> str:
-        said = UserSaid(parts_of(message), message_id() if name is None else name, now=now)
+        name = message_id() if name is None else name
+        said = redacted(self._journal.redaction, UserSaid(parts_of(message), name, now=now))
         await self._recorder.load()
         before: AnyEvent | None = _said_before(self._recorder.state, str(said.id))
         if before is None:
-            before = event_of(await self._journal.put(self.id, "message", str(said.id), body_of(said), None))
+            body, agent = body_of(said), self._agent.name
+            before = event_of(await self._journal.put(self.id, "message", str(said.id), body, None, agent=agent))
         if isinstance(before, UserSaid) and before.parts != said.parts:
             raise MessageIdReused(
                 f"message id {name!r} was used in session {self.id!r} with another text. A new message needs a new id."
@@ -148,7 +152,7 @@ class Session(Generic[D, O]):
         return str(said.id)
 
     async def _drive_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[O]:
-        return cast("Result[O]", await _apart(lambda: self._driven_until(done, said)))
+        return cast("Result[O]", await apart(lambda: self._driven_until(done, said)))
 
     async def _driven_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[str]:
         elsewhere = False
@@ -163,8 +167,8 @@ class Session(Generic[D, O]):
             elsewhere = True
             await self._news(self._recorder.state.seq)
 
-    async def _drive(self, said: str | None) -> bool:
-        """Drive until rest; False where another live process does."""
+    async def _drive(self, said: str | None, *, mends: bool = True) -> bool:
+        """Drive until rest; False where another live process does. With `mends` a failed turn is taken up again."""
         owner = process_name()
         if said is None and await self._journal.head(self.id) is None:
             raise NothingToResume(f"session {self.id!r} has no turn yet: use run(message)")
@@ -172,22 +176,27 @@ class Session(Generic[D, O]):
             lease = await self._journal.claim(self.id, uid=uuid7(), agent=self._agent.name, owner=owner)
         except SessionBusy:
             return False
-        self._recorder.lease = lease
+        self._recorder.lease, trouble = lease, None
         try:
-            await self._begin(said, lease.last_seq)
+            await self._recorder.load()
+            self._recorder.reach(lease.last_seq)
             if self._means is None:
                 self._means = await means_for(self._agent, self._deps, self._recorder)
+            alike = self._means.answering.alike(self._recorder.state.bound)
+            again = await judge(self._recorder, alike, self._agent.upgrades)
+            await self._begin(said, mends=mends)
             with self._observed():
-                await Driver(self._recorder, self._means, stream=self._streams > 0).drive()
+                await Driver(self._recorder, self._means, stream=self._streams > 0, again=again).drive()
+        except (Exception, SystemExit) as error:
+            trouble = None if getattr(error, "passing", False) else in_words(self._journal.redaction, error)
+            raise
         finally:
             self._recorder.lease = None
             with anyio.CancelScope(shield=True):
-                await self._journal.release(lease)
+                await self._journal.release(lease, trouble=trouble)
         return True
 
-    async def _begin(self, said: str | None, last_seq: int) -> None:
-        await self._recorder.load()
-        self._recorder.reach(last_seq)
+    async def _begin(self, said: str | None, *, mends: bool) -> None:
         state, head = self._recorder.state, await self._journal.head(self.id)
         if head is None:
             raise NothingToResume(f"session {self.id!r} is gone")
@@ -197,7 +206,7 @@ class Session(Generic[D, O]):
             void = (RunStarted(process_name()),) if state.flight else ()
             await self._recorder.record(*void, Forked(state.uid, state.seq, head.uid), then=False)
         mine = said is None or any(message.id == said for message in state.said)
-        if state.phase is Phase.FAULTED and mine:
+        if state.phase is Phase.FAULTED and mine and mends:
             body = body_of(TurnResumed())
             await self._journal.put(self.id, "resume", f"{state.turn}/{state.seq}", body, None)
 
@@ -306,7 +315,7 @@ class Session(Generic[D, O]):
         await self._journal.put(self.id, "cancel", str(state.turn), body, by)
         while not self._driving.locked():
             async with self._driving:
-                done = await _apart(lambda: self._drive(None))
+                done = await apart(lambda: self._drive(None))
             rows = await self._journal.inbox(self.id)
             if done or not any((row.kind, row.dedup) == ("cancel", str(state.turn)) for row in rows):
                 return
@@ -341,7 +350,7 @@ class Session(Generic[D, O]):
         self, name: str, kind: type[decisions.Decision], make: Callable[[Call], decisions.Decision]
     ) -> None:
         await self._recorder.load()
-        state = self._recorder.state
+        state, make = self._recorder.state, redacting(self._journal.redaction, make)
         call = open_calls(state).get(name)
         rows, head = await self._journal.inbox(self.id), await self._journal.head(self.id)
         if call is not None and call.status == "held" and head is not None and head.uid != state.uid:
@@ -361,19 +370,21 @@ class Session(Generic[D, O]):
         decisions.earlier(name, make(before), (), records)
 
 
-async def _apart(work: Callable[[], Awaitable[T]]) -> T:
-    """Do work in a task of its own: a cancel of the caller's, of whatever kind, then respects what is shielded."""
-    results: list[T] = []
+async def driven(session: Session[Any, Any]) -> bool:
+    """Drive as a worker does: until rest, and False where another live process drives. A failed turn stays as it is.
 
-    async def do() -> None:
-        results.append(await work())
+    Raises:
+        RuntimeError: a tool tried to end the process.
+    """
 
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(do)
-    except BaseExceptionGroup as group:
-        raise alone(group) from None
-    return results[0]
+    async def drive() -> bool:
+        try:
+            return await session._drive(None, mends=False)  # noqa: SLF001 - of this class, and no word of its face
+        except SystemExit as left:  # out of a task it would end the event loop, and all other sessions' drives
+            raise RuntimeError(f"something tried to end the process: SystemExit({left.code!r})") from left
+
+    async with session._driving:  # noqa: SLF001 - as above
+        return await apart(drive)
 
 
 def _id(waiting: Approval | Question | UnknownOutcome | str) -> str:
@@ -386,14 +397,3 @@ def _said_before(state: State, name: str) -> UserSaid | None:
         return None
     taken = (*state.waiting, *state.said, *(said for turn in state.turns for said in turn.messages))
     return next((said for said in taken if said.id == name), None)
-
-
-def _outcome_of(session_id: str, state: State, said: str) -> Result[str] | None:
-    """Return the result of the turn that took message `said`, None if there is none yet. Raises: its fault."""
-    if said not in state.ids:
-        return None
-    for number in range(len(state.turns) - 1, -1, -1):
-        turn = state.turns[number]
-        if any(message.id == said for message in turn.messages):
-            return of_turn(session_id, turn)
-    return None

@@ -10,6 +10,7 @@ from agentkit import Agent, MemoryJournal, ModelSettings, Outcome, Session, Tool
 from agentkit.core.events import Compacted, ModelStarted
 from agentkit.events import AgentBound, CallClosed
 from agentkit.testing import Died
+from tests.journal.personal import found
 from tests.session.desk import Played, Till, asks, facts_of, file, look, lose_the_line, refund, session_of, told
 
 pytestmark = pytest.mark.anyio
@@ -157,7 +158,11 @@ async def test_an_old_session_keeps_what_it_recorded_and_says_so(caplog: pytest.
     with caplog.at_level(logging.WARNING, "agentkit"):
         async with Session(changed, "s", journal=journal, deps=Till()) as session:
             await session.run("b")
-            assert len(await facts_of(session, AgentBound)) == 1
+            first, second = await facts_of(session, AgentBound)
+            assert second.instructions == first.instructions, "the session keeps its own"
+            assert await journal.blob("s", second.declared or "") == b"Be rude."
+            await session.run("c")
+            assert len(await facts_of(session, AgentBound)) == 2, "it is said once"
     assert told(model.requests[-1], "system") == ["Be kind."]
     assert "keeps the instructions it recorded" in caplog.text
     replayed = await replay(journal, "s", changed)
@@ -181,3 +186,18 @@ async def test_a_tool_that_became_stricter_while_it_ran_is_not_started_again() -
     async with session_of(model, journal, till, refund(effect="once")) as session:
         assert (await session.run("go", id="m1")).unknowns
     assert till.done == ["7"]
+
+
+async def test_instructions_told_to_one_session_stay_its_own_when_the_agent_tells_all_the_same(tmp_path: Path) -> None:
+    model = Played("hello", "again")
+    async with Session(
+        agent_of(model, instructions=lambda _: "Zoe Müller is ill."), "s", journal=file(tmp_path), deps=Till()
+    ) as session:
+        await session.run("hi")
+    changed = agent_of(model, weigh, instructions="Be brief.")
+    async with Session(changed, "s", journal=file(tmp_path), deps=Till()) as session:
+        await session.run("and now")
+        assert len(await facts_of(session, AgentBound)) == 2
+    async with file(tmp_path) as journal:
+        await journal.erase("s")
+    assert found(tmp_path, words=("ller is ill",)) == []
