@@ -1,6 +1,5 @@
 """A process may die, a disk may fill, a caller may cancel: at every append, whatever the tools do."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,15 +8,13 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from agentkit import Agent, MemoryJournal, Outcome, Session, Tool, ToolContext, ToolError, tool
-from agentkit.core.contract import Contract
+from agentkit import Agent, Approvals, MemoryJournal, Outcome, Session, Tool, ToolContext, ToolError, tool
 from agentkit.core.loop import fold
 from agentkit.core.messages import AssistantMessage, ToolCall
-from agentkit.core.spec import Usage
 from agentkit.errors import JournalError
+from agentkit.events import CallDenied
 from agentkit.models import Model
-from agentkit.models.base import Answered, Body, Reply, Show
-from agentkit.testing import Died, FaultyJournal, ill_formed
+from agentkit.testing import FaultyJournal, PositionedModel, until_death
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crash]
 
@@ -30,22 +27,8 @@ CALLS = (
 )
 
 
-class Positioned(Model):
-    """Answers by how many answers the request holds, so that a resumed program just goes on; judges each request."""
-
-    def __init__(self) -> None:
-        super().__init__("positioned", base_url="http://127.0.0.1", contract="generic")
-        self.asked: Counter[int] = Counter()
-
-    async def call(self, body: Body, contract: Contract, show: Show | None) -> Reply:  # noqa: ARG002 - the face of a model
-        request = {"messages": [json.loads(fragment) for fragment in body.messages]}
-        assert ill_formed(request) is None, ill_formed(request)
-        position = sum(message["role"] == "assistant" for message in request["messages"])
-        self.asked[position] += 1
-        await anyio.lowlevel.checkpoint()
-        calls = CALLS if position == 0 else ()
-        text = None if calls else f"answer {position}"
-        return Answered(AssistantMessage(text, reasoning=f"r{position}", calls=calls), "stop", Usage(10, 0, 5, 1))
+def positioned() -> PositionedModel:
+    return PositionedModel(AssistantMessage(None, reasoning="r0", calls=CALLS))
 
 
 @dataclass
@@ -54,6 +37,7 @@ class World:
 
     behaviour: str
     effects: Counter[str] = field(default_factory=Counter)
+    nobody: bool = False  # decides about the refund
 
     async def act(self, key: str) -> str:
         if self.behaviour == "fails early":
@@ -99,7 +83,8 @@ def tools(*, reconciles: bool) -> list[Tool[World, ..., Any]]:
 
 
 def program(journal: Any, model: Model, world: World, *, reconciles: bool) -> Session[World, str]:
-    agent = Agent(model, tools=tools(reconciles=reconciles), deps_type=World)
+    patience = Approvals(expire_after=0.2, escalate_after=0.02, escalate_to="bob") if world.nobody else Approvals()
+    agent = Agent(model, tools=tools(reconciles=reconciles), deps_type=World, approvals=patience)
     return Session(agent, "s", journal=journal, deps=world)
 
 
@@ -112,7 +97,7 @@ async def to_the_end(session: Session[World, str], world: World) -> None:
                 break
             assert result.status == "waiting", result
             for approval in result.approvals:
-                await session.approve(approval, by="ann")
+                await (anyio.sleep(0.05) if world.nobody else session.approve(approval, by="ann"))
             for unknown in result.unknowns:
                 happened = world.effects[unknown.idempotency_key] > 0
                 truth = Outcome.happened("done") if happened else Outcome.not_happened()
@@ -132,21 +117,20 @@ async def check(session: Session[World, str], world: World) -> None:
     assert recorder.state.flight is None
     assert all(count == 1 for count in world.effects.values()), world.effects
     if world.behaviour != "fails early":
-        assert len(world.effects) == 2
+        assert len(world.effects) == (1 if world.nobody else 2)
+        assert any(isinstance(event, CallDenied) and event.by == "agentkit" for event in events) == world.nobody
 
 
-async def once_killed(at: int, fault: Any, behaviour: str, *, reconciles: bool) -> int:
+async def once_killed(at: int, fault: Any, behaviour: str, *, reconciles: bool, nobody: bool = False) -> int:
     """Run the program on a journal that fails at append `at`, then again on a good one; return the appends seen."""
-    inner, model, world = MemoryJournal(), Positioned(), World(behaviour)
+    inner, model, world = MemoryJournal(), positioned(), World(behaviour, nobody=nobody)
     faulty = FaultyJournal(inner, at=at, fault=fault)
-    try:
+
+    async def first() -> None:
         async with program(faulty, model, world, reconciles=reconciles) as session:
             await to_the_end(session, world)
-    except BaseExceptionGroup as group:
-        rest = group.split(Died)[1]
-        assert rest is None, rest
-    except Died:
-        pass
+
+    assert await until_death(first) == (at > 0)
     await faulty.bury()
     recorded = await answered(inner)
     paid = dict(model.asked)
@@ -174,11 +158,19 @@ async def test_killed_around_every_append(behaviour: str, fault: str, *, reconci
         await once_killed(at, fault, behaviour, reconciles=reconciles)
 
 
+@pytest.mark.parametrize("fault", ["die before", "die after"])
+async def test_time_runs_out_for_people_around_every_append(fault: str) -> None:
+    appends = await once_killed(0, fault, "right", reconciles=True, nobody=True)
+    assert appends > 8
+    for at in range(1, appends + 1):
+        await once_killed(at, fault, "right", reconciles=True, nobody=True)
+
+
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 @pytest.mark.parametrize("fault", ["full", "uncertain before", "uncertain after"])
 async def test_a_failing_append_loses_nothing_in_hand(behaviour: str, fault: Any) -> None:
     for at in range(1, 40):
-        inner, model, world = MemoryJournal(), Positioned(), World(behaviour)
+        inner, model, world = MemoryJournal(), positioned(), World(behaviour)
         faulty = FaultyJournal(inner, at=at, fault=fault)
         async with program(faulty, model, world, reconciles=True) as session:
             try:
@@ -196,7 +188,7 @@ async def test_a_failing_append_loses_nothing_in_hand(behaviour: str, fault: Any
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 async def test_cancelled_at_every_append(behaviour: str) -> None:
     for at in range(1, 40):
-        inner, model, world = MemoryJournal(), Positioned(), World(behaviour)
+        inner, model, world = MemoryJournal(), positioned(), World(behaviour)
         scope = anyio.CancelScope()
         faulty = FaultyJournal(inner, at=at, fault="call", calls=scope.cancel)
         async with program(faulty, model, world, reconciles=True) as session:

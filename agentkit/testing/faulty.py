@@ -1,18 +1,31 @@
-"""For tests, yours included: a journal that fails where you say, and a judge of what the model gets to see.
+"""A journal that fails where you say.
 
 `FaultyJournal` wraps a real journal and lets one append fail: the process "dies" there (`Died` is no `Exception`, so
 nothing catches it and nothing is cleaned up), or the disk is full, or the commit's fate is lost.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from typing import Literal, Self, TypeAlias, TypeVar
 
 from agentkit.core.record import Record
 from agentkit.core.spec import Status
 from agentkit.core.waiting import Waiting
 from agentkit.errors import AppendUncertain, JournalError
-from agentkit.journal.base import Appended, Asked, Batch, Branch, Head, Imported, InboxKind, InboxRow, Journal, Lease
+from agentkit.journal.base import (
+    Appended,
+    Asked,
+    Batch,
+    Branch,
+    Head,
+    Imported,
+    InboxKind,
+    InboxRow,
+    Journal,
+    Lease,
+    Ready,
+)
+from agentkit.journal.keeping import Erasure, Old, Sizes, Trace
 
 T = TypeVar("T")
 
@@ -21,6 +34,20 @@ Fault: TypeAlias = Literal["die before", "die after", "full", "uncertain before"
 
 class Died(BaseException):
     """The process died here: raised by a `FaultyJournal`, and by everything asked of it afterwards."""
+
+
+async def until_death(work: Callable[[], Awaitable[object]]) -> bool:
+    """Do work, which may "die" in it; tell whether it did. Raises: what else it raises."""
+    try:
+        await work()
+    except Died:
+        return True
+    except BaseExceptionGroup as group:
+        rest = group.split(Died)[1]
+        if rest is not None:
+            raise rest from None
+        return True
+    return False
 
 
 class FaultyJournal(Journal):
@@ -32,15 +59,25 @@ class FaultyJournal(Journal):
         fault: "die before" or "die after" the append; "full": a full disk, nothing was written; "uncertain before" or
             "uncertain after": the connection broke at commit, and it was not or was written; "call": `calls` is called.
         calls: what fault "call" does before the append.
+
+    Attributes:
+        written: the names of the events in each append so far, the failing one included.
+        dead: whether the process has "died": whatever is asked of the journal then raises `Died`.
     """
 
     def __init__(
         self, inner: Journal, *, at: int = 0, fault: Fault = "die before", calls: Callable[[], object] | None = None
     ) -> None:
         self._inner, self._at, self._fault, self._calls = inner, at, fault, calls
+        self.redaction = inner.redaction
         self._lease: Lease | None = None
-        self.appends = 0
+        self.written: list[tuple[str, ...]] = []
         self.dead = False
+
+    @property
+    def appends(self) -> int:
+        """How many appends there were."""
+        return len(self.written)
 
     async def bury(self) -> None:
         """Free what the dead process held, as the proof of its death would."""
@@ -54,14 +91,15 @@ class FaultyJournal(Journal):
 
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:  # noqa: D102 - as in Journal
         inner = self._alive()
+        self.written.append(tuple(type(placed.event).__name__ for placed in batch.events))
         return await self._faulty(lambda: inner.append(lease, after, batch))
 
     async def fork(self, branch: Branch) -> None:  # noqa: D102 - as in Journal; it counts as an append
         inner = self._alive()
+        self.written.append(tuple(type(placed.event).__name__ for placed in branch.events))
         await self._faulty(lambda: inner.fork(branch))
 
     async def _faulty(self, write: Callable[[], Awaitable[T]]) -> T:
-        self.appends += 1
         if self.appends != self._at:
             return await write()
         before = self._failing(self._fault)
@@ -107,8 +145,8 @@ class FaultyJournal(Journal):
         self._lease = await self._alive().claim(session_id, uid=uid, agent=agent, owner=owner)
         return self._lease
 
-    async def release(self, lease: Lease) -> None:  # noqa: D102
-        await self._alive().release(lease)
+    async def release(self, lease: Lease, *, trouble: str | None = None) -> None:  # noqa: D102
+        await self._alive().release(lease, trouble=trouble)
 
     async def adopt(self, session: Imported) -> None:  # noqa: D102
         await self._alive().adopt(session)
@@ -119,39 +157,39 @@ class FaultyJournal(Journal):
     async def blob(self, session_id: str, name: str) -> bytes:  # noqa: D102
         return await self._alive().blob(session_id, name)
 
-    async def put(self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None) -> InboxRow:  # noqa: D102
-        return await self._alive().put(session_id, kind, dedup, body, by)
+    async def put(  # noqa: D102
+        self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None, *, agent: str = ""
+    ) -> InboxRow:
+        return await self._alive().put(session_id, kind, dedup, body, by, agent=agent)
 
     async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:  # noqa: D102
         return await self._alive().inbox(session_id, taken=taken)
 
+    async def ready(self, *, agents: Sequence[str] = (), limit: int = 100) -> Sequence[Ready]:  # noqa: D102
+        return await self._alive().ready(agents=agents, limit=limit)
+
+    async def forks(self, session_id: str) -> Sequence[str]:  # noqa: D102
+        return await self._alive().forks(session_id)
+
     def asked(self, session_id: str | None = None) -> AsyncIterator[tuple[str, Asked]]:  # noqa: D102
         return self._alive().asked(session_id)
 
+    async def erase(  # noqa: D102
+        self, *session_ids: str, forks: bool = False, structure: bool = True, older: float | None = None
+    ) -> Erasure:
+        return await self._alive().erase(*session_ids, forks=forks, structure=structure, older=older)
+
+    async def vacuum(self) -> None:  # noqa: D102
+        await self._alive().vacuum()
+
+    async def older(self, seconds: float) -> Sequence[Old]:  # noqa: D102
+        return await self._alive().older(seconds)
+
+    async def sizes(self) -> Sizes:  # noqa: D102
+        return await self._alive().sizes()
+
+    def traces(self, session_id: str) -> AsyncIterator[Trace]:  # noqa: D102
+        return self._alive().traces(session_id)
+
     async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: D102, ASYNC109 - a long poll
         await self._alive().changed(session_id, seen, timeout)
-
-
-def ill_formed(request: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a Chat Completions request, None if nothing is.
-
-    Each call of an assistant message is answered by exactly one tool message right behind it, in any order; no tool
-    message stands elsewhere; ids are unique in their message; the first message of the talk is the user's.
-    """
-    owed: list[str] = []
-    for index, message in enumerate(request["messages"]):
-        role = message["role"]
-        if role == "tool":
-            if message["tool_call_id"] not in owed:
-                return f"message {index}: a result nobody asked for ({message['tool_call_id']})"
-            owed.remove(message["tool_call_id"])
-            continue
-        if owed:
-            return f"message {index}: {role} stands where the results of {owed} are owed"
-        if role == "assistant":
-            owed = [call["id"] for call in message.get("tool_calls") or ()]
-            if len(set(owed)) != len(owed):
-                return f"message {index}: two calls have one id"
-            if not owed and not message.get("content"):
-                return f"message {index}: an empty answer"
-    return f"the results of {owed} are missing" if owed else None
