@@ -14,7 +14,7 @@ from typing import Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from agentkit import Agent, AgentkitError, Result, Session
-from agentkit.cli.agents import Who, bare, opened
+from agentkit.cli.agents import bare, opened
 from agentkit.cli.asking import Person
 from agentkit.cli.exits import Exit, of_error, of_status
 from agentkit.cli.live import Live, report, report_fault
@@ -23,6 +23,7 @@ from agentkit.cli.project import hint, journal_of
 from agentkit.cli.screen import ASK, BOLD, DIM, Screen
 from agentkit.core.messages import AssistantMessage, UserMessage, text_of
 from agentkit.errors import ConfigurationError
+from agentkit.workers.who import Pair
 
 _HELP = "/resume tries a failed or open turn again, /quit leaves; Ctrl-C cancels a turn. Everything else is a message."
 _LINES, _CHARACTERS = 12, 1200
@@ -53,14 +54,14 @@ async def _conversation(options: argparse.Namespace) -> AsyncIterator[tuple[Sess
         yield session, bool(await journal.inbox(options.session))
 
 
-def _who(options: argparse.Namespace) -> AbstractAsyncContextManager[Who]:
+def _who(options: argparse.Namespace) -> AbstractAsyncContextManager[Pair]:
     if options.base_url and not options.model:
         raise ConfigurationError("--base-url says where --model is served: give --model, too")
     return _alone(bare(options.model, options.base_url)) if options.model else opened(options.agent, options.session)
 
 
 @asynccontextmanager
-async def _alone(agent: Agent[None, str]) -> AsyncIterator[Who]:
+async def _alone(agent: Agent[None, str]) -> AsyncIterator[Pair]:
     yield agent, None
 
 

@@ -1,54 +1,21 @@
-"""All commands, as data: what they are called, what they take, and which function does the work."""
+"""All commands: what they are called, what they take, and which function does the work."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One argument of a command, as `ArgumentParser.add_argument` takes it."""
-
-    flags: tuple[str, ...]
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command.
-
-    Attributes:
-        run: `module:function` under `agentkit.cli`; the function takes the parsed options and the screen.
-        choice: options of which exactly one has to be given.
-        own_options: the words after the command are parsed by `run` itself.
-        stopped: what Ctrl-C leaves behind, and what the same command does then.
-    """
-
-    name: str
-    help: str
-    example: str
-    run: str
-    options: tuple[Option, ...] = ()
-    choice: tuple[Option, ...] = ()
-    about: str = ""
-    own_options: bool = False
-    stopped: str = "Nothing recorded is lost: the same command goes on."
-
-
-def _option(*flags: str, **settings: Any) -> Option:
-    return Option(flags, settings)
-
-
-_JOURNAL = _option("--journal", metavar="PATH", help="the journal (default: see `agentkit --help`)")
-_VERBOSE = _option("-v", "--verbose", action="store_true", help="log each event to standard error")
-_JSON = _option("--json", action="store_true", help="print JSON for a program; progress goes to standard error")
-_AGENT = _option("--agent", metavar="MODULE:NAME", help="who answers (default: `[tool.agentkit] agent`)")
-_SESSION = _option("id", metavar="ID", help="the session's id")
-_QUESTION = _option("question", metavar="ID", help="the question's id, as `agentkit pending` shows it")
-_WITHIN = _option("--session", metavar="ID", help="the question's session, where the id alone does not tell")
-_BY = _option("--by", metavar="NAME", required=True, help="who decides; recorded")
-_ALWAYS = (_JOURNAL, _VERBOSE)
-_DECIDING = (_QUESTION, _BY, _WITHIN, *_ALWAYS)
+from agentkit.cli.command import (
+    AGENT,
+    ALWAYS,
+    DECIDING,
+    JSON,
+    MATCHING,
+    QUESTION,
+    SESSION,
+    STATUSES,
+    VERBOSE,
+    Command,
+    option,
+)
+from agentkit.cli.commands_durable import DURABLE
 
 _WHAT_NEXT = "The decision is left in the session's inbox: it takes effect when the session is driven next."
 
@@ -59,12 +26,12 @@ _ALL = (
         "agentkit chat --model qwen3:8b --base-url http://127.0.0.1:11434/v1",
         "chat:chat",
         (
-            _AGENT,
-            _option("--model", metavar="NAME", help="chat with a bare model, without tools, instead of an agent"),
-            _option("--base-url", metavar="URL", help="where --model is served (OpenAI-compatible)"),
-            _option("--session", metavar="ID", default="chat", help="the conversation (default: chat)"),
-            _JSON,
-            *_ALWAYS,
+            AGENT,
+            option("--model", metavar="NAME", help="chat with a bare model, without tools, instead of an agent"),
+            option("--base-url", metavar="URL", help="where --model is served (OpenAI-compatible)"),
+            option("--session", metavar="ID", default="chat", help="the conversation (default: chat)"),
+            JSON,
+            *ALWAYS,
         ),
         about="Talk to an agent. The same command continues the conversation, also after a crash. Ctrl-C cancels the\n"
         "turn, a second one leaves. From a pipe it reads one message per line and stops when a turn does not complete.",
@@ -75,10 +42,15 @@ _ALL = (
         "agentkit sessions --status waiting",
         "sessions:sessions",
         (
-            _option("--status", metavar="STATUS", help="only those that rest so: waiting, open, faulted, completed …"),
-            _option("--limit", metavar="N", type=int, help="at most so many (default: 50; with --json all)"),
-            _JSON,
-            *_ALWAYS,
+            option(
+                "--status",
+                metavar="STATUS",
+                choices=STATUSES,
+                help="only those that rest so: waiting, open, faulted, dead …",
+            ),
+            option("--limit", metavar="N", type=int, help="at most so many (default: 50; with --json all)"),
+            JSON,
+            *ALWAYS,
         ),
     ),
     Command(
@@ -87,11 +59,11 @@ _ALL = (
         "agentkit show customer-4711 --full",
         "show:show",
         (
-            _SESSION,
-            _option("--full", action="store_true", help="shorten nothing"),
-            _option("--raw", action="store_true", help="the list of recorded events instead, one line each"),
-            _JSON,
-            *_ALWAYS,
+            SESSION,
+            option("--full", action="store_true", help="shorten nothing"),
+            option("--raw", action="store_true", help="the list of recorded events instead, one line each"),
+            JSON,
+            *ALWAYS,
         ),
     ),
     Command(
@@ -100,11 +72,11 @@ _ALL = (
         "agentkit events customer-4711 --follow --json",
         "show:events",
         (
-            _SESSION,
-            _option("--after", metavar="N", type=int, default=0, help="only events behind number N"),
-            _option("--follow", action="store_true", help="go on as events come, until Ctrl-C"),
-            _JSON,
-            *_ALWAYS,
+            SESSION,
+            option("--after", metavar="N", type=int, default=0, help="only events behind number N"),
+            option("--follow", action="store_true", help="go on as events come, until Ctrl-C"),
+            JSON,
+            *ALWAYS,
         ),
     ),
     Command(
@@ -113,14 +85,14 @@ _ALL = (
         "agentkit tail customer-4711 --after 12",
         "tail:tail",
         (
-            _SESSION,
-            _option("--after", metavar="SEQ", type=int, default=0, help="only events behind number SEQ"),
-            _option("--once", action="store_true", help="tell what is there and leave"),
-            _option("--until-rest", action="store_true", help="leave when the session rests and nobody drives it"),
-            _option("--wait", action="store_true", help="wait for a session that does not exist yet"),
-            _option("--full", action="store_true", help="shorten nothing"),
-            _JSON,
-            *_ALWAYS,
+            SESSION,
+            option("--after", metavar="SEQ", type=int, default=0, help="only events behind number SEQ"),
+            option("--once", action="store_true", help="tell what is there and leave"),
+            option("--until-rest", action="store_true", help="leave when the session rests and nobody drives it"),
+            option("--wait", action="store_true", help="wait for a session that does not exist yet"),
+            option("--full", action="store_true", help="shorten nothing"),
+            JSON,
+            *ALWAYS,
         ),
         about="Watch a session, from the beginning or behind an event, until Ctrl-C. It claims nothing and writes\n"
         "nothing. An answer is told when it is recorded, not word by word: only the process that drives sees that.\n"
@@ -132,7 +104,7 @@ _ALL = (
         "go on with a session: what is open, decided or left for it",
         "agentkit resume customer-4711 --agent shop:support",
         "resume:resume",
-        (_SESSION, _AGENT, _JSON, *_ALWAYS),
+        (SESSION, AGENT, JSON, *ALWAYS),
         about="Drive a session until it rests. At rest it shows the last result.",
     ),
     Command(
@@ -140,7 +112,7 @@ _ALL = (
         "list everything that waits for a person, oldest first",
         "agentkit pending",
         "sessions:pending",
-        (_option("--session", metavar="ID", help="only this session"), _JSON, *_ALWAYS),
+        (option("--session", metavar="ID", help="only this session"), JSON, *ALWAYS),
     ),
     Command(
         "approve",
@@ -148,9 +120,9 @@ _ALL = (
         "agentkit approve 1.2.0-14-ab12cd34ef --by ann",
         "decide:approve",
         (
-            *_DECIDING,
-            _option("--arguments", metavar="JSON", help="run it with these arguments instead"),
-            _option("--agent", metavar="MODULE:NAME", help="check --arguments with this agent's tools now"),
+            *DECIDING,
+            option("--arguments", metavar="JSON", help="run it with these arguments instead"),
+            option("--agent", metavar="MODULE:NAME", help="check --arguments with this agent's tools now"),
         ),
         about=f"{_WHAT_NEXT} Without --agent, --arguments are checked then.",
     ),
@@ -159,7 +131,7 @@ _ALL = (
         "refuse a held call; the model is told the reason",
         'agentkit deny 1.2.0-14-ab12cd34ef --by ann --reason "over the limit"',
         "decide:deny",
-        (*_DECIDING, _option("--reason", metavar="TEXT", required=True, help="what the model is told")),
+        (*DECIDING, option("--reason", metavar="TEXT", required=True, help="what the model is told")),
         about=_WHAT_NEXT,
     ),
     Command(
@@ -167,7 +139,7 @@ _ALL = (
         "answer a question that a tool asked",
         'agentkit answer 1.2.0-14-ab12cd34ef "the blue one" --by ann',
         "decide:answer",
-        (_QUESTION, _option("text", metavar="TEXT", help="the answer"), *_DECIDING[1:]),
+        (QUESTION, option("text", metavar="TEXT", help="the answer"), *DECIDING[1:]),
         about=_WHAT_NEXT,
     ),
     Command(
@@ -175,11 +147,11 @@ _ALL = (
         "say what became of a call whose outcome is unknown",
         'agentkit resolve 1.2.0-14-ab12cd34ef --by ann --happened \'{"receipt": "r-9"}\'',
         "decide:resolve",
-        _DECIDING,
+        DECIDING,
         choice=(
-            _option("--happened", metavar="RESULT", help="it took effect; its result (JSON, else text)"),
-            _option("--not-happened", action="store_true", help="it did not, and no longer can: it may run again"),
-            _option("--unknown", action="store_true", help="nobody can tell: the model is told not to repeat it"),
+            option("--happened", metavar="RESULT", help="it took effect; its result (JSON, else text)"),
+            option("--not-happened", action="store_true", help="it did not, and no longer can: it may run again"),
+            option("--unknown", action="store_true", help="nobody can tell: the model is told not to repeat it"),
         ),
         about=_WHAT_NEXT,
     ),
@@ -189,10 +161,10 @@ _ALL = (
         "agentkit cancel customer-4711 --by ann --agent shop:support",
         "decide:cancel",
         (
-            _SESSION,
-            _option("--by", metavar="NAME", required=True, help="who cancels; recorded"),
-            _option("--agent", metavar="MODULE:NAME", help="end the turn now, with this agent"),
-            *_ALWAYS,
+            SESSION,
+            option("--by", metavar="NAME", required=True, help="who cancels; recorded"),
+            option("--agent", metavar="MODULE:NAME", help="end the turn now, with this agent"),
+            *ALWAYS,
         ),
         about="End the open turn: calls that have not started never will. Without --agent the wish is left for the\n"
         "process that drives the session, or for the next `agentkit resume`.",
@@ -202,7 +174,23 @@ _ALL = (
         "prove offline that today's code would send the same bytes, or show the first that differs",
         "agentkit replay customer-4711 --agent shop:support",
         "proof:replay",
-        (_SESSION, _AGENT, _JSON, *_ALWAYS),
+        (
+            SESSION,
+            AGENT,
+            option(
+                "--live",
+                choices=("none", "read", "model"),
+                default="none",
+                help="read: run the `read` tools again; model: ask the model again, which costs (default: none)",
+            ),
+            option("--yes", action="store_true", help="with --live model: send without asking first"),
+            JSON,
+            *ALWAYS,
+        ),
+        about="Nothing is written to the journal. With --live read the tools that only read run again, with the\n"
+        "recorded arguments, and each result is compared; nothing else runs. With --live model today's model is asked\n"
+        "at each step of the recorded conversation, and its answer compared; no tool runs. It says first how many\n"
+        "requests that are, and asks. The exit code is 8 where anything differs.",
     ),
     Command(
         "fork",
@@ -210,14 +198,14 @@ _ALL = (
         'agentkit fork customer-4711 try-2 --before 2.3 --say "the blue one" --agent shop:support',
         "fork:fork",
         (
-            _SESSION,
-            _option("new_id", metavar="NEW_ID", help="the new session's id"),
-            _option("--before", metavar="TURN.STEP", required=True, help="the first model call that is made anew"),
-            _option("--say", metavar="TEXT", help="tell the model this first"),
-            _option("--no-asking", action="store_true", help="tools that act once need not ask because of the fork"),
-            _option("--agent", metavar="MODULE:NAME", help="drive the new session now, with this agent"),
-            _JSON,
-            *_ALWAYS,
+            SESSION,
+            option("new_id", metavar="NEW_ID", help="the new session's id"),
+            option("--before", metavar="TURN.STEP", required=True, help="the first model call that is made anew"),
+            option("--say", metavar="TEXT", help="tell the model this first"),
+            option("--no-asking", action="store_true", help="tools that act once need not ask because of the fork"),
+            option("--agent", metavar="MODULE:NAME", help="drive the new session now, with this agent"),
+            JSON,
+            *ALWAYS,
         ),
         about="The old session stays as it is; what it did before that step is shared, not copied. In the new one\n"
         "every tool that acts once asks a person first. Messages that waited then are dropped.",
@@ -228,16 +216,23 @@ _ALL = (
         "show the first step at which two sessions differ",
         "agentkit diff customer-4711 try-2",
         "diff:diff",
-        (_SESSION, _option("other", metavar="OTHER", help="the other session's id"), _JSON, *_ALWAYS),
+        (SESSION, option("other", metavar="OTHER", help="the other session's id"), JSON, *ALWAYS),
         about="Compared are messages, reasoning, answers, calls with their arguments, results, decisions and how\n"
         "turns ended; not times, cost or ids. The exit code is 0 where nothing differs, 8 where something does.",
     ),
     Command(
         "export",
-        "write a session as JSON lines",
+        "write a session as JSON lines, or everything about one person",
         "agentkit export customer-4711 --output customer-4711.jsonl",
         "move:export",
-        (_SESSION, _option("-o", "--output", metavar="FILE", help="the file (default: standard output)"), *_ALWAYS),
+        (
+            option("id", metavar="ID", nargs="?", help="the session's id"),
+            MATCHING,
+            option("-o", "--output", metavar="FILE", help="the file (default: standard output)"),
+            *ALWAYS,
+        ),
+        about="Write a session as lines that `import` reads. With --matching it is everything about a person: all\n"
+        "their sessions, with their inbox and what waits for people, which `import` leaves out.",
     ),
     Command(
         "import",
@@ -245,9 +240,9 @@ _ALL = (
         "agentkit import customer-4711.jsonl --as copy-of-4711",
         "move:import_",
         (
-            _option("file", metavar="FILE", help="what `export` wrote; - reads standard input"),
-            _option("--as", dest="new_id", metavar="ID", help="the session's id here, where the old one is taken"),
-            *_ALWAYS,
+            option("file", metavar="FILE", help="what `export` wrote; - reads standard input"),
+            option("--as", dest="new_id", metavar="ID", help="the session's id here, where the old one is taken"),
+            *ALWAYS,
         ),
     ),
     Command(
@@ -256,22 +251,22 @@ _ALL = (
         "agentkit probe --base-url http://127.0.0.1:8000/v1 --model qwen3:8b",
         "probe:probe",
         (
-            _option("--base-url", metavar="URL", required=True, help="where the model is served (OpenAI-compatible)"),
-            _option("--model", metavar="NAME", required=True, help="what the service calls it"),
-            _option("--api-key-env", metavar="NAME", help="the environment variable that holds the key"),
-            _option("--contract", metavar="ID", help="compare with this row (default: the one that rules there)"),
-            _option("--wire", choices=("chat", "responses"), help="the API to speak (default: the first that answers)"),
-            _option(
+            option("--base-url", metavar="URL", required=True, help="where the model is served (OpenAI-compatible)"),
+            option("--model", metavar="NAME", required=True, help="what the service calls it"),
+            option("--api-key-env", metavar="NAME", help="the environment variable that holds the key"),
+            option("--contract", metavar="ID", help="compare with this row (default: the one that rules there)"),
+            option("--wire", choices=("chat", "responses"), help="the API to speak (default: the first that answers)"),
+            option(
                 "--set",
                 metavar="KEY=VALUE",
                 action="append",
                 default=[],
                 help="a field of every request, like thinking.keep=all; may be given more than once",
             ),
-            _option("--yes", action="store_true", help="send without asking first"),
-            _option("--out", metavar="FILE", help="where the row is written (default: MODEL-probed.toml)"),
-            _JSON,
-            _VERBOSE,
+            option("--yes", action="store_true", help="send without asking first"),
+            option("--out", metavar="FILE", help="where the row is written (default: MODEL-probed.toml)"),
+            JSON,
+            VERBOSE,
         ),
         about="Send a short series of requests, and see how the service behaves: how it sends reasoning, where it\n"
         "asks for it again, what it refuses. It says first how much it will send, and asks. The row it writes is for\n"
@@ -284,13 +279,13 @@ _ALL = (
         "agentkit doctor --agent shop:support",
         "doctor:doctor",
         (
-            _AGENT,
-            _option("--model", metavar="NAME", help="check this model instead of an agent's"),
-            _option("--base-url", metavar="URL", help="where --model is served"),
-            _option("--contract", metavar="ID|FILE", help="the row for --model, or a file of rows (default: by host)"),
-            _option("--offline", action="store_true", help="ask no endpoint"),
-            _JSON,
-            *_ALWAYS,
+            AGENT,
+            option("--model", metavar="NAME", help="check this model instead of an agent's"),
+            option("--base-url", metavar="URL", help="where --model is served"),
+            option("--contract", metavar="ID|FILE", help="the row for --model, or a file of rows (default: by host)"),
+            option("--offline", action="store_true", help="ask no endpoint"),
+            JSON,
+            *ALWAYS,
         ),
         about="One line per check: ok, warn or FAIL, and what to do. The exit code is 1 where one has failed.",
     ),
@@ -303,4 +298,4 @@ _ALL = (
     ),
 )
 
-COMMANDS: Mapping[str, Command] = {command.name: command for command in _ALL}
+COMMANDS: Mapping[str, Command] = {command.name: command for command in (*_ALL, *DURABLE)}

@@ -12,10 +12,12 @@ from typing import Any
 from agentkit import Outcome, Session
 from agentkit.cli.agents import nobody, opened
 from agentkit.cli.exits import Exit
+from agentkit.cli.figures import moment
 from agentkit.cli.project import hint, journal_of, known
 from agentkit.cli.screen import GOOD, Screen
 from agentkit.cli.sessions import driven_by
 from agentkit.cli.story import told
+from agentkit.decisions import asked_before
 from agentkit.errors import AgentkitError, ApprovalVoid, ConfigurationError
 from agentkit.events import CancelRequested
 from agentkit.inbox import body_of
@@ -28,7 +30,7 @@ async def approve(options: argparse.Namespace, screen: Screen) -> int:
     async with _desk(options) as (journal, session):
         await session.approve(options.question, by=options.by, arguments=arguments)
         edited = " with other arguments" if arguments is not None else ""
-        await _tell(screen, options, journal, session.id, f"approved by {options.by}{edited}")
+        await _tell(screen, options, journal, session.id, "approved by {by}" + edited)
     return Exit.OK
 
 
@@ -36,7 +38,7 @@ async def deny(options: argparse.Namespace, screen: Screen) -> int:
     """Say no to a held call."""
     async with _desk(options) as (journal, session):
         await session.deny(options.question, by=options.by, reason=options.reason)
-        await _tell(screen, options, journal, session.id, f"denied by {options.by}")
+        await _tell(screen, options, journal, session.id, "denied by {by}")
     return Exit.OK
 
 
@@ -44,7 +46,7 @@ async def answer(options: argparse.Namespace, screen: Screen) -> int:
     """Answer a tool's question."""
     async with _desk(options) as (journal, session):
         await session.answer(options.question, options.text, by=options.by)
-        await _tell(screen, options, journal, session.id, f"answered by {options.by}")
+        await _tell(screen, options, journal, session.id, "answered by {by}")
     return Exit.OK
 
 
@@ -53,7 +55,7 @@ async def resolve(options: argparse.Namespace, screen: Screen) -> int:
     outcome = _outcome(options)
     async with _desk(options) as (journal, session):
         await session.resolve(options.question, outcome, by=options.by)
-        await _tell(screen, options, journal, session.id, f"resolved by {options.by}: {outcome.kind.replace('_', ' ')}")
+        await _tell(screen, options, journal, session.id, f"resolved by {{by}}: {outcome.kind.replace('_', ' ')}")
     return Exit.OK
 
 
@@ -72,7 +74,7 @@ async def cancel(options: argparse.Namespace, screen: Screen) -> int:
             return Exit.OK
         body = body_of(CancelRequested(turn, options.by))
         await journal.put(options.id, "cancel", str(turn), body, options.by)
-        await _tell(screen, options, journal, options.id, f"turn {turn} is to be cancelled, says {options.by}")
+        await _tell_next(screen, options, journal, options.id, f"turn {turn} is to be cancelled, says {options.by}")
     return Exit.OK
 
 
@@ -103,12 +105,23 @@ async def _session_of(journal: Journal, options: argparse.Namespace) -> str:
 
 
 async def _tell(screen: Screen, options: argparse.Namespace, journal: Journal, session_id: str, what: str) -> None:
+    """Say who decided it: the same decision twice is the first one."""
+    about = asked_before(options.question)
+    rows = await journal.inbox(session_id, taken=True) if about else ()
+    first = next((row for row in rows if about and row.dedup.startswith(f"{about.key}/{about.question}/")), None)
+    if first is not None and first.by != options.by:
+        screen.line(("✓ ", GOOD), f"{what.format(by=first.by)} already, at {moment(first.at)}: nothing has changed")
+        return
+    await _tell_next(screen, options, journal, session_id, what.format(by=options.by))
+
+
+async def _tell_next(screen: Screen, options: argparse.Namespace, journal: Journal, session_id: str, what: str) -> None:
     screen.line(("✓ ", GOOD), what)
     driver = driven_by(await known(journal, session_id))
     if driver:
         screen.line(f"{driver} drives the session and takes it up now", indent=2)
     else:
-        screen.line(f"it takes effect at the next: {hint(options, 'resume', session_id)}", indent=2)
+        screen.line(f"a worker performs it, or: {hint(options, 'resume', session_id)}", indent=2)
 
 
 def _object(text: str) -> dict[str, Any]:

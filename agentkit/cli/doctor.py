@@ -25,6 +25,7 @@ from agentkit.cli.screen import ASK, BAD, DIM, GOOD, Screen
 from agentkit.core.contract import Contract
 from agentkit.core.spec import VERSION
 from agentkit.errors import AgentkitError, ConfigurationError, ModelError
+from agentkit.journal.address import is_address, redacted
 from agentkit.journal.sqlite_check import check
 from agentkit.models import Model, contracts, openai
 from agentkit.models.address import loopback, port_of
@@ -245,7 +246,12 @@ def _clock(date: str | None, now: datetime) -> Check:
 
 async def _journal(options: argparse.Namespace) -> AsyncIterator[Check]:
     try:
-        path = Path(place_of(options))
+        place = place_of(options)
+        if is_address(place):
+            async for each in _sessions(options, redacted(place)):
+                yield each
+            return
+        path = Path(place)
         file = _file(path)
         yield _disk(path)
         yield file

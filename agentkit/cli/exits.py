@@ -29,7 +29,8 @@ MEANING = {
     Exit.CANCELLED: "the turn was cancelled",
     Exit.MODEL: "the model service failed; the turn can be resumed",
     Exit.BUSY: "another process drives the session",
-    Exit.DIFFERS: "replay: today's code would send other bytes; diff: the sessions differ",
+    Exit.DIFFERS: "replay: today's code would send other bytes; diff: the sessions differ; "
+    "ledger: an effect might have happened twice",
     Exit.INTERRUPTED: "stopped by Ctrl-C; nothing recorded is lost",
 }
 

@@ -48,6 +48,16 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def size(number: int) -> str:
+    """Return bytes, in the unit that fits."""
+    scaled = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if scaled < 1000:  # noqa: PLR2004 - units of SI
+            return f"{scaled:.0f} {unit}" if unit == "B" or scaled >= 100 else f"{scaled:.1f} {unit}"  # noqa: PLR2004
+        scaled /= 1000
+    return f"{scaled:,.1f} TB"
+
+
 def runs(numbers: Iterable[int]) -> str:
     """Return numbers in order, runs drawn together: 5-8, 12."""
     found: list[list[int]] = []

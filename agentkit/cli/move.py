@@ -1,6 +1,7 @@
 """`export` and `import`: a session as JSON lines, out of one journal and into another."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agentkit.cli.exits import Exit
+from agentkit.cli.keep import matching
 from agentkit.cli.project import hint, journal_of, known
 from agentkit.cli.screen import Screen
 from agentkit.errors import ConfigurationError
@@ -15,19 +17,26 @@ from agentkit.ids import uuid7
 from agentkit.journal import export as lines
 from agentkit.journal.base import Journal
 
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+
 
 async def export(options: argparse.Namespace, screen: Screen) -> int:
     """Write a session's lines to a file, or to whatever standard output is piped into."""
     if options.output is None and sys.stdout.isatty():
         raise ConfigurationError("these lines are for a file: name one with --output, or pipe them on")
+    if (options.id is None) == (options.matching is None):
+        raise ConfigurationError("name a session, or --matching PATTERN: one of the two")
     async with journal_of(options) as journal:
+        names = [options.id] if options.id is not None else await matching(journal, options.matching)
+        whole = options.matching is not None
         if options.output is None:
-            await _write(journal, options.id, sys.stdout.buffer)
+            await _write(journal, names, sys.stdout.buffer, whole=whole)
             return Exit.OK
-        await known(journal, options.id)
+        for name in names:
+            await known(journal, name)
         with _opened(Path(options.output), "xb") as file:
-            await _write(journal, options.id, file)
-    screen.line(f"session {options.id} is in {options.output}")
+            await _write(journal, names, file, whole=whole)
+    screen.line(f"{f'session {options.id} is' if not whole else f'{len(names)} sessions are'} in {options.output}")
     return Exit.OK
 
 
@@ -35,24 +44,32 @@ async def import_(options: argparse.Namespace, screen: Screen) -> int:
     """Take a session from lines."""
     async with journal_of(options, create=True) as journal:
         if options.file == "-":
-            name = await lines.import_(journal, sys.stdin.buffer, uid=uuid7(), session_id=options.new_id)
+            names = await _taken(journal, sys.stdin.buffer, options.new_id)
         else:
             with _opened(Path(options.file), "rb") as file:
-                name = await lines.import_(journal, file, uid=uuid7(), session_id=options.new_id)
-    screen.line(f"session {name} is here now; to look at it: {hint(options, 'show', name)}")
+                names = await _taken(journal, file, options.new_id)
+    for name in names:
+        screen.line(f"session {name} is here now; to look at it: {hint(options, 'show', name)}")
     return Exit.OK
 
 
-async def _write(journal: Journal, session_id: str, file: BinaryIO) -> None:
-    async for line in lines.export(journal, session_id):
-        file.write(line)
+async def _taken(journal: Journal, file: BinaryIO, new_id: str | None) -> list[str]:
+    if new_id is None:
+        return await lines.import_all(journal, file, uid=uuid7)
+    return [await lines.import_(journal, file, uid=uuid7(), session_id=new_id)]
+
+
+async def _write(journal: Journal, session_ids: list[str], file: BinaryIO, *, whole: bool) -> None:
+    for session_id in session_ids:
+        async for line in lines.export(journal, session_id, whole=whole):
+            file.write(line)
     file.flush()
 
 
 @contextmanager
 def _opened(path: Path, mode: str) -> Iterator[BinaryIO]:
     try:
-        file = path.open(mode)
+        file = path.open(mode) if mode == "rb" else os.fdopen(os.open(path, _NEW, 0o600), "wb")  # private as a journal
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     with file:

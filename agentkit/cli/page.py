@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from agentkit import Record, Usage, events
+from agentkit.cli.changed import changed
 from agentkit.cli.figures import count, duration, moment, usage_line
 from agentkit.cli.phrases import call_text, names_in, phrase, shortened
 from agentkit.cli.screen import ASK, BAD, BOLD, DIM, GOOD, Screen
 from agentkit.cli.sentback import SentBack
-from agentkit.cli.story import Story, TurnTold, changes, told
+from agentkit.cli.story import Story, TurnTold, told
 from agentkit.core.messages import AssistantMessage, Part, Stored, Text, text_of
 from agentkit.journal.base import Head
 
@@ -22,7 +23,7 @@ class Page:
     """Writes a session.
 
     Args:
-        fetch: gets contents that are kept beside the events, by their hash; only asked with `full`.
+        fetch: gets contents that are kept beside the events, by their hash: of results only with `full`.
         full: shorten nothing.
     """
 
@@ -107,7 +108,7 @@ class Page:
             case events.UserSaid() if begun is None:
                 self._said(event, ", now" if event.now else ", while the turn was open")
             case events.AgentBound():
-                self._bind(event)
+                await self._bind(event)
             case events.ModelStarted():
                 self._model_started(record)
             case events.ModelResponded():
@@ -115,11 +116,17 @@ class Page:
         await self._phrase(record)
         self._outcome(record)
 
-    def _bind(self, event: events.AgentBound) -> None:
+    async def _bind(self, event: events.AgentBound) -> None:
         before, self._bound = self._bound, event
-        if before is not None:
-            found = "; ".join(changes(before, event)) or "nothing the model is told"
-            self._screen.line(("! the agent changed: ", ASK), found, indent=2)
+        if before is None:
+            return
+        found = await changed(before, event, self._fetch) or ["nothing the model is told"]
+        first, *more = found
+        self._screen.line(("! the agent changed: ", ASK), self._short(first), indent=2)
+        for change in more:
+            self._screen.line(self._short(change), indent=4)
+        if event.declared is not None and event.declared != before.declared:
+            self._screen.line(("the session keeps the instructions that it recorded first", DIM), indent=4)
 
     def _model_started(self, record: Record) -> None:
         self._began["model"] = record.at

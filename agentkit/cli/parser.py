@@ -5,14 +5,15 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from agentkit.cli.commands import COMMANDS, Command
+from agentkit.cli.command import Command
+from agentkit.cli.commands import COMMANDS
 from agentkit.cli.exits import MEANING
 
 _ABOUT = """Talk to agents, look at what they did, decide what they ask, prove what they sent.
 
-Every session is in a journal: --journal PATH, else `[tool.agentkit] journal` of the nearest pyproject.toml, else
-agentkit.db. Who answers is --agent MODULE:NAME, else `[tool.agentkit] agent`: an Agent without deps, or a function
-(session_id) -> async context manager of (agent, deps)."""
+Every session is in a journal: --journal PATH or postgresql://…, else `[tool.agentkit] journal` of the nearest
+pyproject.toml, else agentkit.db. Who answers is --agent MODULE:NAME, else `[tool.agentkit] agent`: an Agent without
+deps, or a function (session_id) -> async context manager of (agent, deps)."""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from typing import Any
 from agentkit import Record, events
 from agentkit.cli.screen import ASK, BAD, DIM, GOOD
 from agentkit.core.messages import text_of
+from agentkit.core.words import NOBODY
 
 Names = Mapping[str, str]  # a call's tool, by the call's position
 
@@ -129,6 +130,10 @@ def _denied(event: events.CallDenied, names: Names) -> Phrase:
     return Phrase("✗", f"{_named(event.call, names)} denied by {event.by}{reason}", BAD)
 
 
+def _escalated(event: events.CallEscalated, names: Names) -> Phrase:
+    return Phrase("?", f"{_named(event.call, names)}: nobody decided, so {event.to} is to know of it", ASK)
+
+
 def _closed(event: events.CallClosed, names: Names) -> Phrase:
     return Phrase("·", f"{_named(event.call, names)} closed ({event.why})", DIM, text_of(event.parts))
 
@@ -157,6 +162,8 @@ def _suspended(event: events.CallSuspended, names: Names) -> Phrase:
 
 
 def _answered(event: events.CallAnswered, names: Names) -> Phrase:
+    if event.by == NOBODY:
+        return Phrase("✗", f"{_named(event.call, names)}: nobody answered in time", BAD, text_of(event.parts))
     return Phrase("✓", f"{_named(event.call, names)} answered by {event.by}", GOOD, text_of(event.parts))
 
 
@@ -224,6 +231,7 @@ TABLE: Mapping[type[events.AnyEvent], Callable[[Any, Names], Phrase | None]] = {
     events.CallSuspended: _suspended,
     events.CallAnswered: _answered,
     events.CallResolved: _resolved,
+    events.CallEscalated: _escalated,
     events.CancelRequested: _cancel,
     events.LimitReached: _limit,
     events.InboxRefused: _inbox_refused,

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agentkit import probe as probing
+from agentkit.cli.agree import agreed
 from agentkit.cli.exits import Exit
 from agentkit.cli.figures import count, money, runs
 from agentkit.cli.screen import ASK, BAD, BOLD, DIM, GOOD, Screen
@@ -24,7 +24,6 @@ from agentkit.models.asking import laid
 from agentkit.probe.agreement import Compared, differing, told
 from agentkit.probe.facts import TITLES, Findings
 
-_YES = frozenset({"y", "yes"})
 _MARKS = {True: " ", False: "≠", None: " "}
 
 
@@ -37,7 +36,7 @@ async def probe(options: argparse.Namespace, screen: Screen) -> int:
     target = probing.Target(options.model, url, headers, _set(options.set), options.wire)
     plan = probing.plan(contracts.rows())
     _announce(screen, target, plan)
-    if not (options.yes or _agreed(screen)):
+    if not agreed(options, screen, "Go on?"):
         screen.line(("nothing was sent", DIM))
         return Exit.OK
     findings = await probing.probe(target, plan, lambda number, what: _going(screen, number, what))
@@ -118,14 +117,6 @@ def _most(target: probing.Target, plan: probing.Plan) -> str:
     if prices is None:
         return ""
     return f", {money((plan.sent * prices.input + plan.answered * prices.output) / Decimal(1_000_000))} at most"
-
-
-def _agreed(screen: Screen) -> bool:
-    """Ask the person. Raises: ConfigurationError: nobody is there to say yes."""
-    if not sys.stdin.isatty():
-        raise ConfigurationError("nobody is there to agree (standard input is no terminal): say --yes")
-    screen.write("Go on? [y/N] ", ASK)
-    return sys.stdin.readline().strip().lower() in _YES
 
 
 def _going(screen: Screen, number: int, what: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from agentkit.cli.commands import Command
+from agentkit.cli.command import Command
 from agentkit.cli.exits import Exit, of_error
 from agentkit.cli.screen import Screen
 from agentkit.errors import AgentkitError, ConfigurationError

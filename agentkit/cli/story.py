@@ -4,7 +4,7 @@ It is folded from the events alone, and more forgiving than the core's state: a 
 it cannot be driven.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -146,20 +146,3 @@ def told(records: Iterable[Record]) -> Story:
     for record in records:
         story.add(record)
     return story
-
-
-def changes(before: events.AgentBound, after: events.AgentBound) -> Iterator[str]:
-    """Yield what differs between two descriptions of who answers."""
-    for name in ("agent", "model", "host", "contract_id", "version", "max_tokens"):
-        old, new = getattr(before, name), getattr(after, name)
-        if old != new:
-            yield f"{name.removesuffix('_id')} {old} → {new}"
-    for name in ("instructions", "settings", "limits"):
-        if getattr(before, name) != getattr(after, name):
-            yield f"{name} changed"
-    if before.contract_id == after.contract_id and before.contract != after.contract:
-        yield f"contract {after.contract_id} changed"
-    old_tools, new_tools = ({tool.name: tool for tool in each.tools} for each in (before, after))
-    yield from (f"tool {name} added" for name in new_tools if name not in old_tools)
-    yield from (f"tool {name} gone" for name in old_tools if name not in new_tools)
-    yield from (f"tool {name} changed" for name in new_tools if old_tools.get(name, new_tools[name]) != new_tools[name])

@@ -42,6 +42,7 @@ def describe(screen: Screen, waiting: Waiting) -> None:
             screen.line(("! ", ASK), (waiting.tool, BOLD), (words, ASK), _since(waiting.started_at))
             _arguments(screen, waiting)
             screen.line(("    idempotency key  ", DIM), waiting.idempotency_key)
+    _clock(screen, waiting)
 
 
 def ways_out(options: argparse.Namespace, waiting: Waiting) -> tuple[str, ...]:
@@ -73,6 +74,21 @@ def decided(asked: Asked, rows: Sequence[InboxRow]) -> InboxRow | None:
 
 def _since(at: datetime) -> tuple[str, str]:
     return f"   since {moment(at)} ({duration(datetime.now(UTC) - at)})", DIM
+
+
+def _clock(screen: Screen, waiting: Waiting) -> None:
+    """Write who else was told, and until when there is time."""
+    now = datetime.now(UTC)
+    if waiting.escalated_at is not None:
+        ago = f"{moment(waiting.escalated_at)} ({duration(now - waiting.escalated_at)} ago)"
+        screen.line((f"escalated to {waiting.escalated_to}", ASK), (f"  {ago}", DIM), indent=4)
+    expires = None if isinstance(waiting, UnknownOutcome) else waiting.expires_at
+    if expires is None:
+        return
+    if expires > now:
+        screen.line((f"expires in {duration(expires - now)}", ASK), (f"  {moment(expires)}", DIM), indent=4)
+    else:
+        screen.line(("its time is over: unless it is decided first, the next drive ends it", ASK), indent=4)
 
 
 def _arguments(screen: Screen, waiting: Approval | UnknownOutcome) -> None:

@@ -39,9 +39,10 @@ def held(agentkit: Type, serve: Type) -> str:
 def test_approved_in_another_process_it_runs_once_at_the_next_resume(desk: Path, agentkit: Type, held: str) -> None:
     command = [sys.executable, "-m", "agentkit.cli", "approve", held, "--by", "ann"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "✓ approved by ann\n  it takes effect at the next: agentkit resume c-1\n"
+    assert done.stdout == "✓ approved by ann\n  a worker performs it, or: agentkit resume c-1\n"
     assert not (desk / "refunds.txt").exists()
     assert agentkit("approve", held, "--by", "ann").code == 0, "the same decision twice is one"
+    assert "✓ approved by ann already, at " in agentkit("approve", held, "--by", "bob").out
     assert "approval by ann" in agentkit("pending").out
     assert json.loads(agentkit("pending", "--json").out)[0]["decided"]["by"] == "ann"
     done = agentkit(*RESUME)
@@ -135,7 +136,7 @@ def test_cancel_waits_for_a_driver_or_is_done_with_an_agent(agentkit: Type, serv
     serve(REFUND)
     assert agentkit(*CHAT, stdin="Refund order 7.\n").code == 3
     done = agentkit("cancel", "c-1", "--by", "ann")
-    assert done.out == "✓ turn 1 is to be cancelled, says ann\n  it takes effect at the next: agentkit resume c-1\n"
+    assert done.out == "✓ turn 1 is to be cancelled, says ann\n  a worker performs it, or: agentkit resume c-1\n"
     done = agentkit(*RESUME)
     assert done.code == 5
     assert "■ turn 1 cancelled: cancelled by ann" in done.out
@@ -186,3 +187,10 @@ def test_one_id_in_two_sessions_has_to_be_told_apart(desk: Path, agentkit: Type)
     anyio.run(ask_twice)
     done = agentkit("answer", "1.1.0-1-aa", "this", "--by", "ann")
     assert (done.code, "waits in c-1, c-2: say which with --session" in done.err) == (1, True)
+
+
+def test_a_status_that_there_is_not_is_refused_with_those_there_are(agentkit: Type) -> None:
+    for command in (("sessions",), ("vacuum", "--older-than", "1d")):
+        done = agentkit(*command, "--status", "bogus")
+        assert done.code == 2
+        assert "'waiting', 'faulted'" in done.err

@@ -36,7 +36,7 @@ def test_all_is_well(agentkit: Type, serve: Serve) -> None:
     assert [line for line in lines if line.startswith("FAIL")] == []
     for what in ("python", "packages", "contract", "key", "endpoint", "clock", "disk", "file", "journal"):
         assert any(line[5:].startswith(what) for line in lines), what
-    assert "format 1, every page sound, 1 session" in done.out
+    assert "format 2, every page sound, 1 session" in done.out
     assert "/models answered 200" in done.out
     assert "mode 0600" in done.out
 

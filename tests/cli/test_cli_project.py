@@ -25,9 +25,9 @@ def test_the_nearest_table_counts(desk: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[tool.agentkit]\njurnal = 'x'\n", "[tool.agentkit] holds agent and journal"),
-        ("[tool.agentkit]\njournal = 7\n", "both text"),
-        ("[tool]\nagentkit = 'x'\n", "holds agent and journal"),
+        ("[tool.agentkit]\njurnal = 'x'\n", "[tool.agentkit] holds agent, journal, keys"),
+        ("[tool.agentkit]\njournal = 7\n", "all text"),
+        ("[tool]\nagentkit = 'x'\n", "holds agent, journal, keys"),
         ("tool = 1\n", "cannot be read"),
         ("[tool.agentkit\n", "cannot be read"),
     ],
@@ -56,7 +56,7 @@ def test_journal_and_agent_come_from_the_project(
 def test_the_journal_of_the_command_line_comes_first(agentkit: Type) -> None:
     for words, told in (
         (("--journal", "none.db"), "none.db does not exist: there is no journal here"),
-        (("--journal", "postgresql://x/y"), "this version keeps journals in SQLite files"),
+        (("--journal", "mysql://u:secret@x/y"), "mysql://u:***@x/y: a journal is a SQLite file"),
         (("--journal", "url.txt"), "not a journal"),
         ((), "agentkit.db does not exist"),
     ):

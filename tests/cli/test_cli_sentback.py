@@ -95,7 +95,7 @@ def test_another_model_is_told_and_what_it_gets(agentkit: Type) -> None:
     lines = told(agentkit)
     assert lines[0].startswith("· reasoning sent back: 1 dropped (message 2: another model")
     assert lines[1].startswith("· reasoning sent back: 1 as it came, 1 dropped (message 2: another model")
-    assert "! the agent changed: contract deepseek-v4 → generic" in agentkit("show", "s").out
+    assert '! the agent changed: model contract.id was "deepseek-v4", is "generic" now' in agentkit("show", "s").out
 
 
 def test_a_session_that_cannot_be_folded_is_followed_all_the_same() -> None:

@@ -13,13 +13,15 @@ import anyio
 import pytest
 
 from agentkit import Limits, Record, Usage, events
+from agentkit.cli.changed import by_name
 from agentkit.cli.figures import count, duration, money, usage_line
 from agentkit.cli.page import Page
-from agentkit.cli.phrases import TABLE, call_text, shortened
+from agentkit.cli.phrases import TABLE, call_text, phrase, shortened
 from agentkit.cli.screen import Screen
-from agentkit.cli.story import changes, told
+from agentkit.cli.story import told
 from agentkit.core.spec import BoundTool
 from agentkit.emulator import Call, Fault, Reply
+from agentkit.errors import JournalError
 from agentkit.journal.base import Head
 from agentkit.messages import AssistantMessage, Text, ToolCall
 
@@ -162,6 +164,17 @@ def test_every_event_has_its_words() -> None:
     assert set(TABLE) == set(get_args(events.AnyEvent))
 
 
+def test_who_else_is_told_and_that_nobody_answered() -> None:
+    escalated, unanswered = (
+        phrase(events.CallEscalated("1.1.0", 9, "the shift lead"), {"1.1.0": "refund"}),
+        phrase(events.CallAnswered("1.1.0", 9, "agentkit", (Text("Nobody."),)), {"1.1.0": "ask"}),
+    )
+    assert escalated is not None
+    assert escalated.text == "1.1.0 refund: nobody decided, so the shift lead is to know of it"
+    assert unanswered is not None
+    assert unanswered.text == "1.1.0 ask: nobody answered in time"
+
+
 F, G = BoundTool("f", "d", "once", exclusive=True), BoundTool("g", "d", "read", exclusive=False)
 BOUND = events.AgentBound(
     agent="a",
@@ -279,7 +292,7 @@ def records() -> Iterator[Record]:
 
 def test_what_seldom_happens_is_told_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     async def none(name: str) -> bytes:
-        raise AssertionError(name)
+        raise JournalError(f"there are no contents {name}")  # as of an erased session
 
     head = Head("s", "uid-1", "a", 1, len(STORY), "cancelled", None, None, NOON)
     anyio.run(Page(Screen(), none, full=True).write, head, tuple(records()))
@@ -295,12 +308,12 @@ def test_a_message_that_waits_gets_the_next_turn() -> None:
 
 def test_changes_of_a_tool_and_of_limits_are_named() -> None:
     after = replace(BOUND, limits=Limits(steps=3), tools=(replace(F, digest="e"),))
-    assert list(changes(BOUND, after)) == ["limits changed", "tool f changed"]
+    assert list(by_name(BOUND, after)) == ["limits changed", "tool f changed"]
 
 
 def test_a_change_of_the_contract_is_named_once() -> None:
-    assert list(changes(BOUND, replace(BOUND, contract="d"))) == ["contract generic changed"]
-    assert list(changes(BOUND, replace(BOUND, contract="d", contract_id="vllm"))) == ["contract generic → vllm"]
+    assert list(by_name(BOUND, replace(BOUND, contract="d"))) == ["contract generic changed"]
+    assert list(by_name(BOUND, replace(BOUND, contract="d", contract_id="vllm"))) == ["contract generic → vllm"]
 
 
 def test_figures() -> None:

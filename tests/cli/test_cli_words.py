@@ -18,7 +18,11 @@ from agentkit.errors import BadRequest, ConfigurationError, Fenced, NoSuchSessio
 Type = Callable[..., Any]
 TALK = ("chat", "sessions", "show", "events", "tail", "resume")
 DECIDE = ("pending", "approve", "deny", "answer", "resolve", "cancel")
-WANTED = (*TALK, *DECIDE, "replay", "fork", "diff", "export", "import", "probe", "doctor", "emulator")
+WORK = ("worker", "say", "revive", "db")
+PROOF = ("case", "ledger")
+KEEP = ("erase", "vacuum", "sizes")
+LOOK = ("replay", "fork", "diff", "export", "import", "probe", "doctor", "emulator")
+WANTED = (*TALK, *DECIDE, *LOOK, *WORK, *PROOF, *KEEP)
 
 
 def test_the_commands_are_those_promised() -> None:
