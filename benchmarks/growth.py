@@ -57,7 +57,7 @@ def sizes() -> list[str]:
     for size in (1_000, 4_000):
         with TemporaryDirectory() as folder:
             path = Path(folder, "growth.db")
-            sent = _run(200, size, SQLiteJournal(path))
+            sent = run(200, size, SQLiteJournal(path))
             with closing(connect(path)) as db:
                 db.execute("pragma wal_checkpoint(truncate)")
             ratio = path.stat().st_size / sent
@@ -77,25 +77,31 @@ def _cpu(steps: int, opens: Opens) -> float:
         journal = opens(Path(folder, "growth.db"))
         gc.collect()
         start = time.process_time()
-        _run(steps, 1_000, journal)
+        run(steps, 1_000, journal)
         return time.process_time() - start
 
 
-def _run(steps: int, size: int, journal: Journal) -> int:
+def run(steps: int, size: int, journal: Journal) -> int:
     """Run a session of `steps` steps with results of `size` bytes; return the bytes of its last request."""
+    last = anyio.run(hold, journal, "growth", steps, size)
+    return len(last.head) + sum(map(len, last.messages)) + len(last.messages)
+
+
+async def hold(journal: Journal, name: str, steps: int, size: int) -> Any:
+    """Hold a session of `steps` steps with results of `size` bytes; return its last request.
+
+    Raises:
+        RuntimeError: it ended early.
+    """
     calls = [ToolCall(f"call_00_{n:022d}", "look_up", f'{{"page":{n},"size":{size}}}') for n in range(1, steps)]
     asking = [AssistantMessage(reasoning=THINKING, calls=(call,)) for call in calls]
     model = InProcess(*asking, "Done.")
     agent: Agent[None] = Agent(model, tools=[look_up], limits=Limits(steps=None))
-
-    async def drive() -> None:
-        async with Session(agent, "growth", journal=journal) as session:
-            result = await session.run(QUESTION)
-        if result.steps != steps:
-            raise RuntimeError(f"{result.steps} steps of {steps}: {result.reason}")
-
-    anyio.run(drive)
-    return len(model.last.head) + sum(map(len, model.last.messages)) + len(model.last.messages)
+    async with Session(agent, name, journal=journal) as session:
+        result = await session.run(QUESTION)
+    if result.steps != steps:
+        raise RuntimeError(f"{result.steps} steps of {steps}: {result.reason}")
+    return model.last
 
 
 CPU_HEADER = (
