@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PYTEST = .venv-test/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-full test-openai2 bench lint clean
+.PHONY: demo test test-full crash test-openai2 bench lint clean
 
 demo: .venv-demo/ready  ## a shop's desk: asks, gets killed, comes back, is replayed
 	.venv-demo/bin/python -m examples.retail.demo
@@ -12,6 +12,9 @@ test: .venv-test/ready  ## the whole suite; COVERAGE=1 also counts lines and bra
 
 test-full: .venv-test/ready  ## and the long forms of the crash and endurance suites
 	$(PYTEST) -m "full or not full" --timeout 1800
+
+crash: .venv-test/ready  ## 200 sessions of 20 steps, three workers, one killed, on each engine; SEED=… for the same again
+	.venv-test/bin/python -m pytest -s -m full --timeout 900 tests/durable/test_crash_workers.py
 
 test-openai2: .venv-openai2/ready  ## the models room with the SDK's second major version
 	.venv-openai2/bin/python -m pytest -n 2 --dist worksteal tests/models

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agentkit.agent import Agent
     from agentkit.core.contract import Contract
     from agentkit.core.deltas import Delta
+    from agentkit.core.policy import Approvals, Upgrades
     from agentkit.core.record import Record
     from agentkit.core.settings import ModelSettings
     from agentkit.core.spec import Limits, Usage
@@ -32,6 +33,7 @@ __all__ = [
     "Agent",
     "AgentkitError",
     "Approval",
+    "Approvals",
     "Contract",
     "Delta",
     "Journal",
@@ -51,6 +53,7 @@ __all__ = [
     "ToolContext",
     "ToolError",
     "UnknownOutcome",
+    "Upgrades",
     "Usage",
     "replay",
     "tool",
@@ -61,6 +64,7 @@ _HOMES = {
     "Agent": "agent",
     "AgentkitError": "errors",
     "Approval": "core.waiting",
+    "Approvals": "core.policy",
     "Contract": "core.contract",
     "Delta": "core.deltas",
     "Journal": "journal",
@@ -80,6 +84,7 @@ _HOMES = {
     "ToolContext": "tools",
     "ToolError": "errors",
     "UnknownOutcome": "core.waiting",
+    "Upgrades": "core.policy",
     "Usage": "core.spec",
     "replay": "proof",
     "tool": "tools",

@@ -17,73 +17,33 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.arrows import ARROWS, HOMES, TYPING_ARROWS
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("agentkit", "benchmarks", "examples", "tests", "tools")
 
 Finding: TypeAlias = tuple[int, str]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-
-ARROWS = {  # what a module or folder of agentkit may import of it, beside its own; "*": anything
-    **dict.fromkeys(("clock", "lates", "observe", "prefix"), "core"),
-    **dict.fromkeys(("journal", "models", "tools"), "core errors"),
-    "__init__": "",
-    "agent": "core errors journal.memory models result session tools",
-    "answering": "core errors models.base prefix recorder",
-    "cli": "*",
-    "core": "errors",
-    "decisions": "core errors inbox journal.base questions",
-    "driver": "answering core errors inbox journal.base lates models.base questions recorder tools.dispatch",
-    "emulator": "",
-    "errors": "",
-    "events": "core.events",
-    "forks": "core errors ids journal.base",
-    "ids": "",
-    "inbox": "core errors journal.base journal.codec",
-    "means": "answering core driver errors ids models.base prefix recorder",
-    "messages": "core.messages",
-    "probe": "core errors models",
-    "proof": "agent core errors journal.base models.base prefix",
-    "questions": "core journal.base",
-    "recorder": "clock core errors inbox journal.base lates questions",
-    "result": "core errors questions",
-    "session": "core decisions driver errors forks ids inbox journal.base journal.watch "
-    "means observe questions recorder result stream",
-    "stream": "core recorder result",
-    "testing": "*",
-}
-TYPING_ARROWS = {"__init__": "*", "means": "agent", "session": "agent tools"}  # what only a type checker sees
-
-HOMES = {  # where in agentkit a third-party package is at home; "*" is everywhere but the core
-    "anyio": "*",
-    "docstring_parser": "agentkit/tools/schema.py",
-    "genai_prices": "agentkit/models/prices.py",
-    "httpx2": "agentkit/models/openai.py",
-    "jsonschema": "agentkit/tools/validate.py",
-    "openai": "agentkit/models/openai.py",
-    "pydantic": "agentkit/core/contract.py agentkit/tools/schema.py",  # a table's row; a tool's arguments
-    "pydantic_core": "agentkit/tools/results.py",
-    "referencing": "agentkit/tools/validate.py",
-    "rich": "agentkit/cli/",
-    "starlette": "agentkit/emulator/",
-    "structlog": "agentkit/observe.py",
-    "tenacity": "agentkit/models/retry.py",
-    "typing_extensions": "*",
-    "uvicorn": "agentkit/emulator/server.py",
-}
-
 CORE_MAY_IMPORT = frozenset(
     {"agentkit.core", "agentkit.errors", "pydantic", "typing_extensions"}
     | {"collections", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "json", "re", "typing"}
 )
 CORE_MAY_NOT_CALL = frozenset({"open", "print", "input", "now", "utcnow", "today"})
-PUBLIC_FACES = ("agentkit", "agentkit.emulator", "agentkit.errors", "agentkit.events", "agentkit.messages")
+PUBLIC_FACES = (
+    "agentkit",
+    "agentkit.emulator",
+    "agentkit.errors",
+    "agentkit.events",
+    "agentkit.journal",
+    "agentkit.messages",
+)
 REFUSED = re.compile(r"(^|_)(utils?|helpers?|common|managers?|handlers?|processors?)(_|$)")
 
 MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS, MAX_COMPLEXITY, MAX_AGENT_FIELDS = 400, 40, 6, 8, 10
 
 WAIVERS = {  # rule and path, and the reason
-    "lazy_imports agentkit/cli/agents.py": "--agent names a module",
+    "lazy_imports agentkit/cli/named.py": "--agent names a module",
     "lazy_imports agentkit/cli/asking.py": "not every system has readline",
     "lazy_imports agentkit/cli/parser.py": "--help loads argparse and nothing else, says the folder's law",
     "lazy_imports agentkit/cli/running.py": "a command's module is loaded when it is used, says the folder's law",

@@ -21,7 +21,11 @@ NAMES = [
     *("ToolContext", "ToolError", "UnknownOutcome", "Usage", "replay", "tool"),
 ]
 
-BEYOND = ["Contract"]  # names that API.pyi does not have: who writes a row in code needs its type
+BEYOND = [  # names that API.pyi does not have
+    "Approvals",  # what an agent says about people who do not decide
+    "Contract",  # who writes a row in code needs its type
+    "Upgrades",  # what an agent says about paused work of an earlier one
+]
 
 CALLABLES = {  # "*": what follows is given by name
     "Agent.run": "async message * deps",
@@ -63,8 +67,10 @@ CALLABLES = {  # "*": what follows is given by name
     "tool": "* effect needs_approval exclusive no_effect timeout name",
 }
 MORE = {  # parameters beyond it, each with a default
-    "SQLiteJournal.__init__": {"ttl", "create"},
+    "MemoryJournal.__init__": {"redaction"},
+    "SQLiteJournal.__init__": {"ttl", "create", "keys", "redaction"},
     "Session.fork": {"say", "asks"},
+    "replay": {"live", "deps"},
 }
 
 FIELDS = {  # of values and of descriptions, in order

@@ -19,7 +19,7 @@ from tests.probe.probed_model import play
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-MAKE, HELLO, SERVER, REFUND, LOOK = BLOCKS
+MAKE, HELLO, SERVER, REFUND, LOOK, WORK = BLOCKS
 
 SCRIPT = {
     "Where is order 7?": [
@@ -29,6 +29,7 @@ SCRIPT = {
     "Please refund order 7.": [
         Reply(reasoning="A refund.", calls=[Call("refund", {"order_id": "7"})]),
         Reply("Order 7 is refunded: receipt r-7.", reasoning="Done."),
+        Reply("It left this morning.", reasoning="They ask again."),
     ],
 }
 
@@ -126,6 +127,11 @@ async def test_the_refund_and_the_commands_that_look_at_it(tmp_path: Path, emula
     assert "ann" in show
     assert "nothing" in pending.lower()
     assert "2 requests: today's code would send the same bytes" in replay
+    say, worker = [line.split('"') for line in WORK[1].splitlines()]
+    await run(tmp_path, "-m", "agentkit.cli", *say[0].split()[1:], say[1], *say[2].split())
+    await run(tmp_path, "-m", "agentkit.cli", *worker[0].split()[1:])
+    shown = await run(tmp_path, "-m", "agentkit.cli", "show", "customer-4711", "--journal", "support.db")
+    assert "It left this morning." in shown
 
 
 def test_make_knows_the_commands() -> None:
