@@ -1,5 +1,6 @@
 """The shop, with a dispatcher: DBOS on a real Postgres, or Temporal's development server beside a SQLite journal."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,14 +14,14 @@ from tests import postgres, temporal_server
 from tests.workers.staff import Shop, Worker
 
 
-class Dispatched(Shop):
+class Dispatched(Shop, ABC):
     """A shop whose workers serve an engine."""
 
     words: tuple[str, ...] = ()
 
+    @abstractmethod
     def engine(self, journal: Journal) -> Engine:
         """Return the engine as a process that drives nothing has it."""
-        raise NotImplementedError
 
     def staffed(self, *words: str, who: str = "support", ttl: float = 15) -> AbstractContextManager[Worker]:
         """Start a worker that serves the engine."""
@@ -31,13 +32,13 @@ class Dispatched(Shop):
         async with self.journal() as journal:
             await self.engine(journal).enqueue(session_id, wake)
 
+    @abstractmethod
     async def forgets(self) -> None:
         """Let the engine lose all it knew."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def counts(self, waiting: int, ended: int) -> bool:
         """Tell whether so many drives wait for their time, and so many have ended by themselves."""
-        raise NotImplementedError
 
 
 class OnDBOS(Dispatched):
