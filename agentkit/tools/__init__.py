@@ -7,6 +7,8 @@ the model's mistakes are results, never exceptions. It imports core and errors; 
 # Bound at once and not by a lazy table: the submodule `tool` would else stand where the decorator belongs.
 # Neither import loads jsonschema; that comes with `dispatch`.
 from agentkit.tools.decorator import tool
+from agentkit.tools.rules import above, defer
+from agentkit.tools.secrets import Secret
 from agentkit.tools.tool import Outcome, Tool, ToolContext
 
-__all__ = ["Outcome", "Tool", "ToolContext", "tool"]
+__all__ = ["Outcome", "Secret", "Tool", "ToolContext", "above", "defer", "tool"]

@@ -34,7 +34,7 @@ def read(raw: str) -> dict[str, Any]:
     Raises:
         BadArguments: not JSON, not an object, a key twice, NaN or Infinity, or nested too deep to be read.
     """
-    if not raw.strip():
+    if not raw.strip(" \t\r\n"):
         return {}
     try:
         value = json.loads(raw, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)

@@ -1,7 +1,7 @@
 """Running what the model asked for: check a call, run it, find out what became of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -11,14 +11,25 @@ from agentkit.core import words
 from agentkit.core.commands import Go, Hold, Refuse, Verdict
 from agentkit.core.events import CallRefused, CallResolved, CallSuspended, ToolFinished, ToolUnknown
 from agentkit.core.messages import Part, Text
+from agentkit.core.output import OUTPUT
 from agentkit.core.spec import ToolSpec
 from agentkit.errors import ConfigurationError
 from agentkit.tools.arguments import BadArguments, fingerprint, read
+from agentkit.tools.beginning import Beginning
 from agentkit.tools.checks import asks_for_approval
+from agentkit.tools.child import Above, ChildTool, calling
 from agentkit.tools.context import ToolContext
 from agentkit.tools.finding_out import Doubt, find_out
+from agentkit.tools.leaving import Leaving
+from agentkit.tools.mend import Usable, usable
+from agentkit.tools.output import Output
+from agentkit.tools.reading import Kept, context_of, with_reading
 from agentkit.tools.results import failed, parts_for
+from agentkit.tools.retrying import FIRST, Patience, tried
+from agentkit.tools.returned import check_form
+from agentkit.tools.rules import defers
 from agentkit.tools.running import Attempt, lives
+from agentkit.tools.secrets import Hiding, held_by
 from agentkit.tools.tool import Tool
 from agentkit.tools.validate import Schema
 
@@ -32,10 +43,13 @@ class Job:
 
     Attributes:
         call: its position, "2.1.0".
-        arguments: the effective ones, raw JSON. edited: whether a person changed them.
+        arguments: the effective ones, raw JSON. edited: whether a person changed them. how: what the tool's policies
+            did to make them usable.
         idempotency_key: its name outside the process, the same at every attempt.
         progress: who sees what a tool says while it works.
         late: told, from any thread, when a run that was given up as unknown ends after all with a known outcome.
+        above: the session, for a sub-agent's call.
+        kept: returns what the session keeps of a cut result, by the call's position.
     """
 
     call: str
@@ -47,11 +61,14 @@ class Job:
     deps: object
     progress: Callable[[str], None]
     late: Callable[[ToolFinished | ToolUnknown], None]
+    kept: Kept | None = None
+    above: Above | None = None
+    how: str = ""
 
     @property
     def note(self) -> str:
         """What every result of this call begins with."""
-        return words.edited(self.arguments) if self.edited else ""
+        return words.mended(self.how, self.arguments) + (words.edited(self.arguments) if self.edited else "")
 
     @property
     def context(self) -> ToolContext[Any]:
@@ -66,16 +83,30 @@ class Dispatch:
 
     Args:
         tools: in the order the model is told of them.
+        output: the type of the answer, None for text; its tool is one of those that run.
+        strict: the model may have been told strict forms of the schemas: null stands for absent there.
         concurrency: how many calls of one session may run at the same time. Sessions do not wait for each other.
+        first_wait: seconds, at most, before a failed call is tried again for the first time; later waits grow.
 
     Raises:
         ConfigurationError: two tools of one name, something that is no tool, a schema that is no JSON Schema.
     """
 
-    def __init__(self, tools: Sequence[Tool[Any, ..., Any]], *, concurrency: int = 16) -> None:
-        self._tools = _by_name(tools)
+    def __init__(
+        self,
+        tools: Sequence[Tool[Any, ..., Any]],
+        *,
+        concurrency: int = 16,
+        first_wait: float = FIRST,
+        output: Output | None = None,
+        strict: bool = False,
+    ) -> None:
+        last = () if output is None else (output.tool,)
+        self._tools = _by_name([*with_reading(list(_by_name(tools).values())), *last])
+        self.output, self._strict = output, strict
         self._schemas = {name: _compiled(each) for name, each in self._tools.items()}
-        self._concurrency = concurrency
+        self._secrets = tuple(secret for each in self._tools.values() for secret in each.declared.secrets)
+        self._concurrency, self._first_wait = concurrency, first_wait
         self._limiters: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()  # by session
         self.specs: tuple[ToolSpec, ...] = tuple(each.spec for each in self._tools.values())
 
@@ -84,19 +115,28 @@ class Dispatch:
     ) -> Verdict:
         """Say whether a call may start: is it known, can it be read, does it fit, does a person have to agree.
 
+        With OUTPUT as the call: whether the answer is of the type asked for; `name` is how it was to be given.
+
         Raises:
             Exception: whatever a `needs_approval` function of the user's raises; nothing is decided then.
         """
+        if call == OUTPUT and self.output is not None:
+            return self.output.check(arguments, name)
         tool = self._tools.get(name)
         if tool is None:
             return Refuse(CallRefused(call, "unknown_tool", words.unknown_tool(name, list(self._tools))))
+        hiding = self._hiding(deps)
         try:
             given, values = self._read(tool, arguments)
-            equal = fingerprint(given)
+            equal = fingerprint(given.given)
         except BadArguments as bad:
-            return Refuse(CallRefused(call, bad.kind, (Text(bad.told(name)),)))
+            return Refuse(CallRefused(call, bad.kind, (Text(hiding(bad.told(name))),)))
         asking = ToolContext(deps, idempotency_key=key, session_id=session_id)
-        return Hold(equal) if asks_for_approval(tool, values, asking) else Go(equal)
+        answer = asks_for_approval(tool, values, asking)
+        if answer is False:
+            return Go(equal, given.mended, given.how)
+        why = hiding(answer) if isinstance(answer, str) else ""
+        return Hold(equal, why, given.mended, given.how, defer=defers(tool.declared.needs_approval))
 
     def parsed(self, name: str, arguments: str) -> Mapping[str, Any]:  # noqa: ARG002 - a tool may be gone, its call not
         """Return arguments for people to look at; empty where they cannot be read."""
@@ -107,7 +147,7 @@ class Dispatch:
 
     def result(self, value: object) -> tuple[Part, ...]:
         """Return a result a person found out, as the model will see it."""
-        return parts_for(value)
+        return Leaving(self._hiding(None)).parts(parts_for(value))
 
     async def run(self, job: Job) -> ToolFinished | ToolUnknown | CallSuspended:
         """Run a call whose start is recorded, and return the fact to record. Raises nothing but a cancellation.
@@ -121,10 +161,17 @@ class Dispatch:
         try:
             _, values = self._read(tool, job.arguments)
         except BadArguments as bad:
-            return failed(job.call, bad.told(job.tool), job.note)
-        attempt = Attempt(tool, job.call, job.idempotency_key, _with_context(tool, values, job), job.note, job.late)
-        async with self._limiters.setdefault(job.session_id, CapacityLimiter(self._concurrency)):
-            return await attempt.run()
+            return Leaving(self._hiding(job.deps)).hidden(failed(job.call, bad.told(job.tool), job.note))
+        leaving = self._leaving(tool, job)
+        job = replace(job, progress=leaving.shown(job.progress))
+
+        def late(event: ToolFinished | ToolUnknown) -> None:
+            job.late(leaving(event))
+
+        attempt = Attempt(tool, job.call, job.idempotency_key, _with_context(tool, values, job), job.note, late)
+        room = self._limiters.setdefault(job.session_id, CapacityLimiter(self._concurrency))
+        patience = Patience(1 + tool.declared.retries, self._first_wait)
+        return leaving(await tried(Beginning(attempt, room), patience, job.progress))
 
     async def reconcile(self, job: Job, question: int) -> CallResolved:
         """Ask the tool what became of a call; `question` is the number of the open question this answers."""
@@ -135,27 +182,42 @@ class Dispatch:
         try:
             _, values = self._read(tool, job.arguments)
         except BadArguments as bad:
-            return doubt.unknown(job.tool, bad.told(job.tool))
-        return await find_out(tool, _with_context(tool, values, job), doubt)
+            return Leaving(self._hiding(job.deps)).hidden(doubt.unknown(job.tool, bad.told(job.tool)))
+        leaving = self._leaving(tool, job)
+        job = replace(job, progress=leaving.shown(job.progress))
+        return leaving(await find_out(tool, _with_context(tool, values, job), doubt))
 
     def alive(self, call_key: str) -> bool:
         """Tell whether a thread or task of an earlier attempt with this idempotency key still lives in this process."""
         return lives(call_key)
 
-    def _read(self, tool: Tool[Any, ..., Any], arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        given = read(arguments)
-        self._schemas[tool.name].check(given)
-        return given, tool.inputs.convert(given)
+    def _hiding(self, deps: object) -> Hiding:
+        return Hiding((*self._secrets, *held_by(deps)))
+
+    def _leaving(self, tool: Tool[Any, ..., Any], job: Job) -> Leaving:
+        untrusted = tool.name if tool.declared.untrusted else ""
+        return Leaving(self._hiding(job.deps), job.idempotency_key, job.note, untrusted, tool.declared.result_limit)
+
+    def _read(self, tool: Tool[Any, ..., Any], arguments: str) -> tuple[Usable, dict[str, Any]]:
+        schema = self._schemas[tool.name]
+        given = usable(tool.declared, schema, schema.as_told(arguments) if self._strict else arguments)
+        return given, tool.inputs.convert(given.given)
 
 
 def _compiled(tool: Tool[Any, ..., Any]) -> Schema:
     if tool not in _schemas:
-        _schemas[tool] = Schema(tool.name, tool.inputs.schema)
+        check_form(tool.declared)
+        _schemas[tool] = Schema(tool.name, tool.inputs.schema, typed=tool.inputs.typed)
     return _schemas[tool]
 
 
 def _with_context(tool: Tool[Any, ..., Any], values: dict[str, Any], job: Job) -> dict[str, Any]:
-    return values if tool.inputs.context is None else values | {tool.inputs.context: job.context}
+    name = tool.inputs.context
+    if name is None:
+        return values
+    if isinstance(tool, ChildTool):
+        return values | {name: calling(job.context, job.above)}
+    return values | {name: context_of(tool, job.context, job.kept)}
 
 
 def _by_name(tools: Sequence[object]) -> dict[str, Tool[Any, ..., Any]]:

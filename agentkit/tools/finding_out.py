@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from agentkit.core.events import CallResolved
-from agentkit.tools.results import Raised, Returned, parts_for
+from agentkit.tools.results import Raised, Returned, parts_of_deed
 from agentkit.tools.running import Body
 from agentkit.tools.tool import Outcome, Tool
 
@@ -31,7 +31,7 @@ async def find_out(tool: Tool[Any, ..., Any], values: dict[str, Any], doubt: Dou
     body = Body(partial(tool.check, **values), tool.declared.timeout)
     await body.run()
     if isinstance(body.ended, Returned):
-        return _answer(tool.name, doubt, body.ended.value)
+        return _answer(tool, doubt, body.ended.value)
     if isinstance(body.ended, Raised):
         why = f"raised {''.join(traceback.format_exception_only(body.ended.error)).strip()}"
     elif body.late:
@@ -41,10 +41,11 @@ async def find_out(tool: Tool[Any, ..., Any], values: dict[str, Any], doubt: Dou
     return doubt.unknown(tool.name, f"the reconcile of {tool.name} {why}")
 
 
-def _answer(tool: str, doubt: Doubt, value: object) -> CallResolved:
+def _answer(asked: Tool[Any, ..., Any], doubt: Doubt, value: object) -> CallResolved:
+    tool = asked.name
     match value:
         case Outcome(kind="happened", result=result):
-            parts = parts_for(result, doubt.note)
+            parts = parts_of_deed(asked.declared, result, doubt.note)
             return CallResolved(doubt.call, doubt.question, "happened", "reconcile", tool, parts)
         case Outcome(kind="not_happened"):
             return CallResolved(doubt.call, doubt.question, "not_happened", "reconcile", tool)

@@ -15,7 +15,7 @@ from typing import Any
 from anyio import CapacityLimiter, create_task_group, get_cancelled_exc_class, move_on_after, to_thread
 
 from agentkit.core.events import ToolFinished, ToolUnknown
-from agentkit.tools.results import Ended, Fact, Raised, Returned, fact, timed_out
+from agentkit.tools.results import Ended, Fact, Raised, Returned, fact, fleeting, timed_out
 from agentkit.tools.tool import Tool
 
 # Set where a process serves many sessions: a tool that calls `sys.exit` has failed, and the other sessions go on.
@@ -115,6 +115,8 @@ class Attempt:
         values: the converted arguments, the context among them.
         note: what every result begins with.
         late: gets the outcome of a thread that was given up as unknown and ended after all, in that thread.
+        elsewhere: runs the function in place of this process.
+        fleeting: why it failed, where another attempt might not; empty otherwise.
     """
 
     tool: Tool[Any, ..., Any]
@@ -123,6 +125,8 @@ class Attempt:
     values: dict[str, Any]
     note: str
     late: Callable[[ToolFinished | ToolUnknown], None]
+    elsewhere: Callable[[], Awaitable[Any]] | None = None
+    fleeting: str = ""
     _news: bool = False  # an outcome after the end of waiting would not contradict what was recorded
 
     async def run(self) -> Fact:
@@ -131,7 +135,8 @@ class Attempt:
         self._news = declared.effect == "once"  # another one's time-out is recorded as a failure
         thread = Thread(partial(self.tool.function, **self.values), self._ended_late)
         threaded = not inspect.iscoroutinefunction(self.tool.function)
-        body = Body(thread.run if threaded else partial(self.tool.function, **self.values), declared.timeout)
+        here = thread.run if threaded else partial(self.tool.function, **self.values)
+        body = Body(self.elsewhere or here, declared.timeout)
         _living.add(self.key)
         try:
             await body.run()
@@ -148,6 +153,7 @@ class Attempt:
         if not thread.leave():
             _living.discard(self.key)
         ended = thread.ended or body.ended
+        self.fleeting = fleeting(self.tool.declared, ended)
         return None if ended is None else fact(self.call, self.tool.declared, ended, self.note, late=body.late)
 
     def _cut_off(self, body: Body) -> Fact:

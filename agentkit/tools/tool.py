@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
-from typing import Any, Generic, Literal, TypeAlias, overload
+from typing import Any, Generic, Literal, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ from agentkit.core.spec import BoundTool, Effect, ToolSpec
 from agentkit.errors import ConfigurationError
 from agentkit.tools.arguments import fingerprint
 from agentkit.tools.context import ToolContext
+from agentkit.tools.declared import Declared, NeedsApproval
 from agentkit.tools.schema import Inputs, difference, inputs_of
 
 __all__ = ["Declared", "NeedsApproval", "Outcome", "Tool", "ToolContext"]
@@ -22,8 +23,6 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 P = ParamSpec("P", default=...)
 R_co = TypeVar("R_co", covariant=True, default=Any)
-
-NeedsApproval: TypeAlias = bool | Callable[..., bool]
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,6 @@ class Outcome(Generic[T_co]):
     def unknown() -> "Outcome[Any]":
         """Nobody can tell; a person has to decide."""
         return Outcome("unknown", None)
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What a tool says of itself: everything of `@tool(...)`, with the defaults filled in. `timeout` is in seconds."""
-
-    name: str
-    effect: Effect
-    needs_approval: NeedsApproval
-    exclusive: bool
-    no_effect: tuple[type[Exception], ...]
-    timeout: float | None
 
 
 class Tool(Generic[DepsT, P, R_co]):
@@ -133,18 +120,21 @@ class Tool(Generic[DepsT, P, R_co]):
                 "parameters": self.inputs.schema,
                 "effect": self.effect,
                 "exclusive": self.declared.exclusive,
-                "needs_approval": rule if isinstance(rule, bool) else _qualified(rule),
+                "needs_approval": _qualified(rule) if callable(rule) else rule,
             }
         )
 
     @property
     def spec(self) -> ToolSpec:
         """The tool as the model is told of it and as it is recorded."""
-        bound = BoundTool(self.name, self.digest, self.effect, self.declared.exclusive, self.check is not None)
+        said = self.declared
+        bound = BoundTool(
+            self.name, self.digest, said.effect, said.exclusive, self.check is not None, untrusted=said.untrusted
+        )
         parameters: Mapping[str, Json] = self.inputs.schema
         return ToolSpec(bound, self.inputs.description, parameters)
 
 
-def _qualified(rule: Callable[..., bool]) -> str:
+def _qualified(rule: Callable[..., Any]) -> str:
     kind = rule if hasattr(rule, "__qualname__") else type(rule)
     return f"{kind.__module__}.{kind.__qualname__}"

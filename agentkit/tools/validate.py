@@ -1,25 +1,41 @@
-"""Raw arguments against the schema the model was told: the only home of `jsonschema`. Nothing is ever fetched."""
+"""Raw arguments against the schema the model was told: the home of `jsonschema`. Nothing is ever fetched.
 
+A schema from elsewhere is judged as JSON Schema says: by the draft its `$schema` names (2020-12 where it names none),
+1.0 is an integer, and `format` tells and refuses nothing. A typed function is told by its types: 1.0 is no `int`, and
+formats are checked. Patterns and references run for a bounded time (keywords.py).
+"""
+
+import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from jsonschema import Draft202012Validator, FormatChecker, SchemaError
+from jsonschema import Draft7Validator, Draft201909Validator, Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.protocols import Validator
-from jsonschema.validators import extend
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # it has no types
+from referencing.exceptions import NoSuchResource, Unresolvable
 
 from agentkit.core.messages import Json
 from agentkit.errors import ConfigurationError
-from agentkit.tools.arguments import BadArguments, quoted
+from agentkit.tools.arguments import BadArguments, quoted, read
+from agentkit.tools.keywords import budget, draft_of
+from agentkit.tools.patterns import LONGEST, Budget, TooSlow, readable
+from agentkit.tools.plain import well_formed
+from agentkit.tools.strict import undone
+
+T = TypeVar("T")
 
 TOLD = 5  # problems told at once
+SECONDS = 1.0  # of CPU, for one check; a schema may make a small value cost any time
+SECONDS_SCHEMA = 10.0  # of CPU, for a schema itself, when the agent is made
 
-_formats = FormatChecker(
-    ["date", "email", "ipv4", "ipv6", "uuid", "regex"]  # cheap, and needing no further package
-)
+_MODERN = {
+    each.META_SCHEMA["$id"] for each in (Draft7Validator, Draft201909Validator, Draft202012Validator)
+}  # plain.py speaks of these
+_formats = FormatChecker(["date", "email", "ipv4", "ipv6", "uuid"])  # cheap, and needing no further package
+_of_schemas = FormatChecker([])
 
 
 @_formats.checks("date-time")
@@ -28,41 +44,105 @@ def _is_date_time(value: object) -> bool:
     return not (isinstance(value, str) and value.lstrip("+-").replace(".", "", 1).isdigit())
 
 
-# "1.0" is an integer to JSON Schema, and not to Python: taking it would be a silent coercion
-_Validator: type[Validator] = extend(  # type: ignore[no-untyped-call]  # not annotated in types-jsonschema
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    ),
-)
+@_formats.checks("regex")
+@_of_schemas.checks("regex")
+def _is_pattern(value: object) -> bool:
+    return not isinstance(value, str) or readable(value)
 
 
 class Schema:
-    """One tool's schema, compiled once."""
+    """One tool's schema, compiled once: `validator`.
 
-    def __init__(self, tool: str, schema: Mapping[str, Json]) -> None:
+    Args:
+        tool: its name, for messages. schema: JSON Schema; `true` or `false` is one too.
+        typed: whether it was read off a typed function, so that Python's types count.
+
+    Raises:
+        ConfigurationError: it is no valid JSON Schema, or a pattern in it cannot be used.
+    """
+
+    def __init__(self, tool: str, schema: Mapping[str, Json] | bool, *, typed: bool = True) -> None:  # noqa: FBT001 - JSON Schema's own form
+        self._tool = tool
+        kind = draft_of(schema, typed=typed)
+        _check_schema(tool, kind, schema)
+        self.validator = kind(schema, registry=REGISTRY, format_checker=_formats if typed else None)
+
+    def fits(self, value: Any, part: Mapping[str, Any]) -> bool:
+        """Tell whether a value fits a part of the schema. Raises: as `check`."""
+        return self.measured(lambda: self._fits(value, part))
+
+    def _fits(self, value: Any, part: Mapping[str, Any]) -> bool:
+        root: Any = self.validator.schema
+        defs = root.get("$defs")
+        return bool(self.validator.evolve(schema={**part, "$defs": defs} if defs else part).is_valid(value))
+
+    def undone(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return arguments without the nulls that stand for absent where the model was told a strict form."""
+        root: Any = self.validator.schema
+        back: dict[str, Any] = self.measured(lambda: undone(arguments, root, self._fits))
+        return back
+
+    def as_told(self, raw: str) -> str:
+        """Return raw arguments in the schema's own form, where they came in its strict one; else as they are."""
         try:
-            _Validator.check_schema(dict(schema))
-        except SchemaError as error:
-            raise ConfigurationError(f"the parameters of {tool} are no valid JSON Schema: {error.message}") from error
-        self._validator = _Validator(schema, registry=Registry(), format_checker=_formats)
+            given = read(raw)
+        except BadArguments:
+            return raw
+        back = self.undone(given)
+        return raw if back == given else json.dumps(back, ensure_ascii=False)
 
-    def check(self, arguments: Mapping[str, Any]) -> None:
+    def check(self, arguments: Any) -> None:
         """Check parsed arguments.
 
         Raises:
-            BadArguments: they do not fit; at most five problems are named.
+            BadArguments: they do not fit, or to find out takes longer than `SECONDS`; at most five problems are named.
             ConfigurationError: the schema refers to another document.
         """
-        try:
-            errors = list(islice(self._validator.iter_errors(arguments), TOLD))
-        except RecursionError:
-            raise BadArguments("malformed", ("nested too deep",)) from None
-        except Unresolvable as error:
-            raise ConfigurationError(f"a tool's schema refers to {error.ref}, and nothing is fetched") from error
+        errors = self.measured(lambda: list(islice(self.validator.iter_errors(arguments), TOLD)))
         if errors:
             told = [problem for error in errors for problem in _problems(error)]
             raise BadArguments("schema", tuple(dict.fromkeys(told)))
+
+    def measured(self, work: Callable[[], T]) -> T:
+        """Do something with the validator, for a bounded time. Raises: as `check`."""
+        token = budget.set(Budget(SECONDS))
+        try:
+            return work()
+        except TooSlow as slow:
+            raise BadArguments("schema", (str(slow),)) from None
+        except RecursionError:
+            raise BadArguments("malformed", ("nested too deep",)) from None
+        except (NoSuchResource, Unresolvable) as error:
+            raise ConfigurationError(f"{self._tool}: its schema refers to {error.ref}; nothing is fetched") from error
+        finally:
+            budget.reset(token)
+
+
+def _check_schema(tool: str, kind: type[Validator], schema: Any) -> None:
+    token = budget.set(Budget(SECONDS_SCHEMA))
+    try:
+        error = None if _is_plain(kind, schema) else next(iter(_of_draft(kind).iter_errors(schema)), None)
+    except TooSlow:
+        raise ConfigurationError(f"the parameters of {tool} are too large a schema to be checked") from None
+    except RecursionError:
+        raise ConfigurationError(f"the parameters of {tool} are nested too deep") from None
+    finally:
+        budget.reset(token)
+    if error is not None:
+        why = (
+            f"a pattern that is not usable here (at most {LONGEST} characters): " if error.validator == "format" else ""
+        )
+        raise ConfigurationError(f"the parameters of {tool} are no valid JSON Schema: {why}{error.message[:300]}")
+
+
+def _is_plain(kind: type[Validator], schema: Any) -> bool:
+    return kind.META_SCHEMA.get("$id") in _MODERN and well_formed(schema)
+
+
+@cache
+def _of_draft(kind: type[Validator]) -> Validator:
+    """Return what checks schemas of a draft."""
+    return kind(kind.META_SCHEMA, registry=REGISTRY, format_checker=_of_schemas)
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
@@ -72,11 +152,10 @@ def _problems(error: ValidationError) -> Iterator[str]:
     path = _path(error)
     if error.validator == "required":
         yield from (f"`{_joined(path, name)}` is missing" for name in rule if name not in value)
-    elif error.validator == "additionalProperties" and rule is False:
+    elif error.validator in _CLOSED and rule is False:
         schema: Any = error.schema
-        known = schema.get("properties", {})
-        told = ", ".join(known) or "none"
-        yield from (f"`{_joined(path, name)}` is no parameter (known: {told})" for name in value if name not in known)
+        told = ", ".join(schema.get("properties", {})) or "none"
+        yield f"`{_joined(path, error.message)}` is no parameter (known: {told})"
     else:
         yield f"{f'`{path}`' if path else 'they'} {_rule(error)}, not {quoted(value)}"
 
@@ -90,6 +169,8 @@ def _rule(error: ValidationError) -> str:
 
 def _kind(value: Any) -> str:
     """Name a type, a list of types or a branch of anyOf."""
+    if isinstance(value, bool):
+        return "anything" if value else "nothing"
     if isinstance(value, str):
         return f"{'an' if value[0] in 'aeio' else 'a'} {value}" if value != "null" else value
     if isinstance(value, list):
@@ -101,6 +182,7 @@ def _kind(value: Any) -> str:
     return str(value["$ref"]).rpartition("/")[2] if "$ref" in value else "another form"
 
 
+_CLOSED = frozenset({"additionalProperties", "unevaluatedProperties"})
 _RULES: dict[str, Callable[[Any], str]] = {
     "type": lambda value: f"must be {_kind(value)}",
     "anyOf": lambda value: f"must be {_kind(value)}",

@@ -49,7 +49,7 @@ async def test_a_thread_out_of_time_lives_on_and_reports(make_job: MakeJob, gate
         gate.wait()
         return "paid"
 
-    dispatch, job = made(work, timeout=0.02), make_job("work", late=late.append)
+    dispatch, job = made(work, timeout=0.3), make_job("work", late=late.append)
     assert isinstance(await dispatch.run(job), ToolUnknown)
     assert dispatch.alive(job.idempotency_key)
     assert made(work).alive(job.idempotency_key), "another session of this process has to know"
@@ -70,7 +70,7 @@ async def test_what_a_late_thread_proves_is_reported_and_what_it_leaves_open_too
         gate.wait()
         raise error
 
-    dispatch, job = made(work, timeout=0.02), make_job("work", late=late.append)
+    dispatch, job = made(work, timeout=0.3), make_job("work", late=late.append)
     assert isinstance(await dispatch.run(job), ToolUnknown)
     gate.set()
     await until(lambda: not dispatch.alive(job.idempotency_key))
@@ -88,8 +88,8 @@ async def test_a_late_read_changes_nothing(make_job: MakeJob, gate: threading.Ev
         gate.wait()
         return "found"
 
-    dispatch, job = made(work, effect="read", timeout=0.02), make_job("work", late=late.append)
-    assert shown(await dispatch.run(job)) == "Error: work timed out after 0.02 s."
+    dispatch, job = made(work, effect="read", timeout=0.3), make_job("work", late=late.append)
+    assert shown(await dispatch.run(job)) == "Error: work timed out after 0.3 s."
     gate.set()
     await until(lambda: not dispatch.alive(job.idempotency_key))
     assert late == []
@@ -204,7 +204,10 @@ async def test_a_call_cancelled_while_it_waits_for_a_place_never_begins(
             group.start_soon(dispatch.run, make_job("work", {"n": 1}, idempotency_key="u/1.1.1"))
             await until(lambda: begun == ["1"])
             second = make_job("work", {"n": 2}, idempotency_key="u/1.1.2")
-            assert await cancelled(dispatch, second, lambda: True) is None
+            ended = await cancelled(dispatch, second, lambda: True)
+            assert isinstance(ended, ToolFinished)  # no doubt is left: a person need not be asked
+            assert ended.failed
+            assert "Nothing happened" in text_of(ended.parts)
             assert not dispatch.alive("u/1.1.2")
             gate.set()
     assert begun == ["1"]

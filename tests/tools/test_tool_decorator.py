@@ -99,8 +99,7 @@ def test_the_spec_says_whether_there_is_a_reconcile() -> None:
     ("declared", "way_out"),
     [
         ({"effect": "write"}, 'write `@tool\\(effect="read"\\)`'),
-        ({"needs_approval": "defer"}, "not available yet"),
-        ({"needs_approval": "always"}, "use True, False, or a function"),
+        ({"needs_approval": "always"}, "use True, False, 'defer', or a function"),
         ({"needs_approval": anyio.sleep}, "Drop async"),
         ({"needs_approval": lambda amount: amount > 1}, "`amount` is none of the tool's \\(order_id\\)"),
         ({"no_effect": ValueError}, "tuple of exception classes"),

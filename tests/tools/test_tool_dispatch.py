@@ -135,7 +135,7 @@ def test_a_policy_gets_converted_values() -> None:
 def test_a_policy_that_raises_or_answers_nonsense_decides_nothing() -> None:
     with pytest.raises(ZeroDivisionError):
         policy(lambda amount: bool(1 / amount)).check("1.1.0", "pay", '{"amount": 0}', None)
-    with pytest.raises(TypeError, match="must return True or False"):
+    with pytest.raises(TypeError, match="must return True, False, or the reason"):
         policy(lambda amount: amount).check("1.1.0", "pay", '{"amount": 0}', None)
 
 

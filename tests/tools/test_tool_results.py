@@ -52,7 +52,7 @@ NOT_JSON = "(it is done; its result is not JSON and is shown as text) "
         ("half \ud800", "half \ud800"),
         ({"half": "\ud800é"}, '{"half":"\ud800é"}'),
         (Opaque(), NOT_JSON + "Opaque()"),
-        (b"\xff", NOT_JSON + r"b'\xff'"),
+        (b"\xff", '"_w=="'),
         (CIRCLE, NOT_JSON + "[[...]]"),
         (Broken(), NOT_JSON + "a Broken"),
     ],
