@@ -137,6 +137,8 @@ class Contract:
         user_after_tool: a user message may follow a tool message.
         call_ids: a pattern that call ids match.
         valid_arguments: the arguments of calls in the history are valid JSON.
+        tool_texts: the content of a tool message is text and nothing else.
+        refs: the schema of a tool may have references.
         lenient: empty lists, and values of `tool_choice`, `thinking` and effort that it does not know, are taken.
 
         manner: quirks in which this service always streams.
@@ -201,6 +203,8 @@ class Contract:
     call_ids: str = ""
     valid_arguments: bool = False
     lenient: bool = True
+    tool_texts: bool = False
+    refs: bool = True
 
     manner: tuple[str, ...] = ()
     manner_switch: Switch | None = None

@@ -125,6 +125,18 @@ def _output(asked: Asked) -> Fault | None:
         return Fault(
             400, "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'."
         )
+    return _schema(asked) if wanted == "json_schema" else None
+
+
+def _schema(asked: Asked) -> Fault | None:
+    """A schema that is to be kept to has an object at its root, and no key is optional."""
+    told = asked.body["response_format"].get("json_schema") or {}
+    if not told.get("strict"):
+        return None
+    schema, name = told.get("schema", {}), told.get("name")
+    problem = "schema must be a JSON Schema of 'type: \"object\"'" if schema.get("type") != "object" else None
+    if problem := problem or _loose(schema, "schema"):
+        return Fault(400, f"Invalid schema for response_format '{name}': {problem}")
     return None
 
 

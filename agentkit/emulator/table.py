@@ -176,6 +176,7 @@ _QWEN = Contract(
     ),
     choices=("auto", "none", "specified"),
     quiet_choices=("auto", "none", "specified"),
+    tool_texts=True,
     model="qwen3.8-max",
     context=1_000_000,
     price=_price("2.00", "2.00", "6.00"),
@@ -255,6 +256,7 @@ _HOSTED = (
         ),
         manner=("whole_arguments", "index_missing"),
         errors="list",
+        refs=False,
         model="gemini-3-pro",
     ),
     Contract(
@@ -273,7 +275,15 @@ _HOSTED = (
         errors="flat",
         model="grok-4",
     ),
-    Contract(name="openai", keeps="nothing", form="hidden", switches=(_EFFORT,), tool_effort=False, model="gpt-5.6"),
+    Contract(
+        name="openai",
+        keeps="nothing",
+        form="hidden",
+        switches=(_EFFORT,),
+        tool_effort=False,
+        tool_texts=True,
+        model="gpt-5.6",
+    ),
 )
 
 _ROUTER = Contract(
@@ -326,6 +336,7 @@ _GATEWAYS = (
 
 _VLLM = Contract(
     name="vllm",
+    tool_texts=True,
     keeps="since the last user",
     carrier="reasoning",
     switches=(
@@ -337,11 +348,12 @@ _VLLM = Contract(
 _OWN = (
     # Retention is the template's; most drop what is older than the last user message.
     _VLLM,
-    replace(_VLLM, name="sglang", carrier="reasoning_content", switches=_VLLM.switches[1:]),
-    replace(_VLLM, name="llama-cpp", carrier="reasoning_content", switches=_VLLM.switches[:1]),
+    replace(_VLLM, name="sglang", carrier="reasoning_content", switches=_VLLM.switches[1:], tool_texts=False),
+    replace(_VLLM, name="llama-cpp", carrier="reasoning_content", switches=_VLLM.switches[:1], tool_texts=False),
     replace(
         _VLLM,
         name="ollama",
+        tool_texts=False,
         switches=(_EFFORT, Switch("reasoning.effort", "none")),
         manner=("whole_arguments", "index_repeated"),
         usage="bare",

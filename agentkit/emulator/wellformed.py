@@ -100,6 +100,7 @@ def _check_message(index: int, message: Any, contract: Contract, raw: bytes) -> 
     _check_content(message.get("content"), where)
     if role == "tool":
         _need(message, "tool_call_id", str, f"{where}: ")
+        _check_tool_content(message.get("content"), where, contract)
     elif role == "assistant":
         _check_answer(message, where, contract)
     if role != "assistant" and message.get("content") is None:
@@ -125,6 +126,12 @@ def _check_content(content: Any, where: str) -> None:
             raise _deserialize(f"{where}.content: missing field `text`")
         if part["type"] == "thinking" and not _entries(part.get("thinking")):
             raise _deserialize(f"{where}.content: missing field `thinking`")
+
+
+def _check_tool_content(content: Any, where: str, contract: Contract) -> None:
+    others = [part["type"] for part in content if part["type"] != "text"] if isinstance(content, list) else []
+    if contract.tool_texts and others:
+        raise MalformedError(f"Invalid '{where}.content': {others[0]!r} is not supported in a tool message, only text")
 
 
 def _check_answer(message: dict[str, Any], where: str, contract: Contract) -> None:
@@ -203,7 +210,15 @@ def _tool_name(tool: Any, where: str, contract: Contract) -> str:
         )
     if not isinstance(required := parameters.get("required", []), list):
         raise MalformedError(f"Invalid schema for function '{name}': {json.dumps(required)} is not of type \"array\"")
+    if not contract.refs and (unknown := next((key for key in ("$ref", "$defs") if _has(parameters, key)), None)):
+        raise MalformedError(f'Invalid JSON payload received. Unknown name "{unknown}" in the parameters of {name!r}')
     return name
+
+
+def _has(node: Any, key: str) -> bool:
+    if isinstance(node, list):
+        return any(_has(each, key) for each in node)
+    return isinstance(node, dict) and (key in node or any(_has(each, key) for each in node.values()))
 
 
 def _check_choice(body: dict[str, Any]) -> None:

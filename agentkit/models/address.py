@@ -38,6 +38,11 @@ def port_of(base_url: str) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
+def with_path(base_url: str, path: str) -> str:
+    """Return the address with another path in the place of its own."""
+    return urlsplit(base_url)._replace(path=path).geturl()
+
+
 def loopback(base_url: str) -> bool:
     """Tell whether the address is this machine's own, where plain http is heard by nobody."""
     host = host_of(base_url)

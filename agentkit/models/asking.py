@@ -24,6 +24,8 @@ def check(binding: Binding) -> None:
         _check_tools(binding)
     _check_choice(binding)
     text = extra.get("text")
+    if binding.settings.output and not {"response_format", "text"}.isdisjoint(extra):
+        raise ConfigurationError("output_type asks for the answer's form: leave it out of ModelSettings.extra")
     mode = _mode(extra.get("response_format")) or _mode(text.get("format") if isinstance(text, Mapping) else None)
     if mode is not None and mode not in row.json_mode:
         known = ", ".join(row.json_mode) or "none"

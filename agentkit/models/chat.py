@@ -17,7 +17,7 @@ from agentkit.core.messages import (
     UserMessage,
 )
 from agentkit.core.request import Instructions, Sending
-from agentkit.core.spec import ToolSpec
+from agentkit.core.spec import OutputSpec, ToolSpec
 from agentkit.models import parts, tags
 from agentkit.models.content import of_tool, of_user, unfetched
 
@@ -51,7 +51,17 @@ def messages(sending: Sending, contract: Contract) -> list[dict[str, Any]]:
 def tool(spec: ToolSpec) -> dict[str, Any]:
     """Return a tool as the model is told of it."""
     function = {"name": spec.bound.name, "description": spec.description, "parameters": spec.parameters}
-    return {"type": "function", "function": function}
+    return {"type": "function", "function": function | {"strict": True} if spec.strict else function}
+
+
+def output(spec: OutputSpec | None) -> dict[str, Any]:
+    """Return the field that asks for an answer of a type; nothing where it is asked for in other ways."""
+    if spec is None or spec.form not in {"json_schema", "json_object"}:
+        return {}
+    if spec.form == "json_object":
+        return {"response_format": {"type": "json_object"}}
+    schema = {"name": "answer", "schema": spec.schema, "strict": spec.strict}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _answer(message: AssistantMessage, sending: Sending, contract: Contract) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from agentkit.core.request import Sending
 from agentkit.core.spec import Binding
 from agentkit.errors import ConfigurationError
 from agentkit.models import contracts, rows, wire
-from agentkit.models.address import checked, encrypted, host_of, loopback, port_of, telling
+from agentkit.models.address import checked, encrypted, host_of, loopback, port_of, telling, with_path
 from agentkit.models.base import Body, Broken, Reply, Show
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -115,7 +115,10 @@ class Model:
             ConfigurationError: the key is missing; the text names the environment variable.
             ModelError: the service refused or could not be reached.
         """
-        reply = await models.openai.ask(self.recipient(), body, contract, show)
+        to, path = self.recipient(), wire.strict_path(body, contract)
+        if path is not None:
+            to = replace(to, base_url=with_path(to.base_url, path))
+        reply = await models.openai.ask(to, body, contract, show)
         return self._with_cost(reply, contract)
 
     def recipient(self) -> "models.openai.Recipient":

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 from agentkit.core.contract import ITEMS, Contract
 from agentkit.core.messages import AssistantMessage, File, Image, Part, Stored, Text, ToolCall, ToolMessage, UserMessage
 from agentkit.core.request import Instructions, Sending
-from agentkit.core.spec import ToolSpec
+from agentkit.core.spec import OutputSpec, ToolSpec
 from agentkit.models.content import of_tool, of_user, unfetched
 from agentkit.models.items import CALL, REASONING, kind_of, rebuilt
 
@@ -46,8 +46,17 @@ def tool(spec: ToolSpec) -> dict[str, Any]:
         "name": spec.bound.name,
         "description": spec.description,
         "parameters": spec.parameters,
-        "strict": False,
+        "strict": spec.strict,
     }
+
+
+def output(spec: OutputSpec | None) -> dict[str, Any]:
+    """Return the field that asks for an answer of a type; nothing where it is asked for in other ways."""
+    if spec is None or spec.form not in {"json_schema", "json_object"}:
+        return {}
+    if spec.form == "json_object":
+        return {"text": {"format": {"type": "json_object"}}}
+    return {"text": {"format": {"type": "json_schema", "name": "answer", "schema": spec.schema, "strict": spec.strict}}}
 
 
 def _answer(message: AssistantMessage, sending: Sending) -> list[dict[str, Any]]:

@@ -6,17 +6,19 @@ Whether an answer is streamed is no part of a fragment: streamed or not, a reque
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
 from agentkit.core.contract import Contract, Wire
 from agentkit.core.request import Sending
-from agentkit.core.spec import Binding
+from agentkit.core.spec import Binding, ToolSpec
 from agentkit.errors import ConfigurationError
 from agentkit.models import asking, chat, responses
 from agentkit.models.base import Body
+from agentkit.models.refs import inlined
 
-# Each has MESSAGES, ROUTE, messages() and tool().
+# Each has MESSAGES, ROUTE, messages(), tool() and output().
 _WIRES: Final[Mapping[Wire, ModuleType]] = {"chat": chat, "responses": responses}
 
 
@@ -35,13 +37,15 @@ def head(binding: Binding) -> bytes:
     """Return fragment 0: the request's JSON object without its messages.
 
     Raises:
-        ConfigurationError: a setting that the contract row does not allow, or that is not JSON.
+        ConfigurationError: a setting that the contract row does not allow, or that is not JSON; a schema that cannot be
+            written as the row wants it.
     """
     asking.check(binding)
     body: dict[str, Any] = {"model": binding.model}
     if binding.tools:
-        body["tools"] = [_WIRES[binding.contract.wire].tool(spec) for spec in binding.tools]
+        body["tools"] = [_WIRES[binding.contract.wire].tool(_as_read(spec, binding.contract)) for spec in binding.tools]
     body.update(asking.fields(binding.settings, binding.contract, tools=bool(binding.tools)))
+    body.update(_WIRES[binding.contract.wire].output(binding.settings.output))
     try:
         return _bytes(body)
     except (TypeError, ValueError) as error:
@@ -59,12 +63,30 @@ def whole(body: Body, contract: Contract, *, stream: bool) -> bytes:
     return b'{"' + key + b'":[' + b",".join(body.messages) + b"]," + body.head[1:-1] + tail + b"}"
 
 
+def strict_path(body: Body, contract: Contract) -> str | None:
+    """Return the path that takes the place of the address's own for this request; None: the address's own."""
+    path = contract.strict_tools.path if contract.strict_tools else None
+    if path is None or b'"strict":true' not in body.head:
+        return None
+    tools = json.loads(body.head).get("tools", ())
+    return path if any(each.get("function", each).get("strict") is True for each in tools) else None
+
+
 def route(contract: Contract) -> str:
     """Return the path behind the base URL."""
     found: str = _WIRES[contract.wire].ROUTE
     return found
 
 
+def _as_read(spec: ToolSpec, contract: Contract) -> ToolSpec:
+    """Return a tool with its schema as this service reads schemas."""
+    if contract.schema_refs == "keep":
+        return spec
+    return replace(spec, parameters=inlined(spec.bound.name, spec.parameters))
+
+
 def _bytes(value: Mapping[str, Any]) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=dict)
-    return text.encode("utf-8", "backslashreplace")
+    return _JSON.encode(value).encode("utf-8", "backslashreplace")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=dict)  # made once

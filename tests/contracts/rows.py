@@ -14,6 +14,7 @@ NASTY: Final = ' \u2028\n“quoted” \\n \\" 😀 \ud83d \x85\t <b>'
 ROWS: Final = tuple(dict.fromkeys(row.id for row in contracts.rows()))
 TOOLLESS: Final = frozenset(row.id for row in contracts.rows() if row.tools == "refused")
 WITH_TOOLS: Final = tuple(row for row in ROWS if row not in TOOLLESS)
+KINDS: Final = ("deepseek-v4", "generic", "gemini-openai", "minimax-m2", "openai-responses")  # one row of each carrier
 
 
 @tool(effect="read")

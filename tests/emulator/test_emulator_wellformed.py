@@ -103,6 +103,33 @@ def test_unknown_values_are_refused_where_the_values_are_known(body: Any, text: 
     assert isinstance(read(json.dumps(body).encode(), CONTRACTS["generic"]), Asked)
 
 
+PICTURE = {**RESULT, "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}]}
+
+
+def referring(key: str) -> dict[str, Any]:
+    return request(tools=[{"type": "function", "function": {"name": "f", "parameters": {"anyOf": [{key: "x"}]}}}])
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "contracts"),
+    [
+        (
+            request(USER, calling(CALL), PICTURE),
+            "'image_url' is not supported in a tool message",
+            ["openai", "qwen", "vllm"],
+        ),
+        (referring("$ref"), 'Unknown name "$ref" in the parameters of', ["gemini-openai"]),
+        (referring("$defs"), 'Unknown name "$defs" in the parameters of', ["gemini-openai"]),
+    ],
+)
+def test_what_only_some_services_take(body: Any, text: str, contracts: list[str]) -> None:
+    for contract in contracts:
+        outcome = read(json.dumps(body).encode(), CONTRACTS[contract])
+        assert isinstance(outcome, Fault)
+        assert text in outcome.body["error"]["message"]
+    assert isinstance(read(json.dumps(body).encode(), CONTRACTS["sglang"]), Asked)
+
+
 CHAT = sorted(name for name, row in CONTRACTS.items() if row.wire == "chat")
 
 

@@ -105,7 +105,7 @@ def streams(draw: st.DrawFn) -> bytes:
     return body + draw(st.sampled_from([b"", b"data: [DONE]\n\n"]))
 
 
-@settings(max_examples=150)
+@settings(deadline=None)
 @given(st.sampled_from(ROWS), streams(), st.lists(st.integers(0, 10_000), max_size=20))
 def test_any_cut_of_any_stream_gives_the_same_answer(row: Contract, stream: bytes, cuts: list[int]) -> None:
     whole, at_once = read(row, stream, [])
@@ -143,7 +143,7 @@ SHAPES = st.fixed_dictionaries(
 SAID = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS[3:21], JSON))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     row=st.sampled_from(ROWS),
     values=st.lists(JSON | SHAPES | SAID.map(lambda said: {"choices": [{"delta": said}]}), max_size=4),
@@ -172,7 +172,7 @@ def recorded() -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="../shared/fixtures, the recorded answers, is not there")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_any_cut_of_a_recorded_stream_gives_the_same_answer(data: st.DataObject) -> None:
     name, stream = data.draw(st.sampled_from(recorded()))
