@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any, Generic, overload
 
 from typing_extensions import TypeVar
 
+from agentkit.core.contract import Contract
 from agentkit.core.messages import Content
 from agentkit.core.policy import Approvals, Upgrades
 from agentkit.core.settings import ModelSettings
-from agentkit.core.spec import VERSION, Binding, Limits, Settings, ToolSpec
+from agentkit.core.spec import VERSION, Binding, Limits, Settings
 from agentkit.errors import ConfigurationError
 from agentkit.journal.memory import MemoryJournal
 from agentkit.models import Model
@@ -19,12 +20,16 @@ from agentkit.models.asking import unsent
 from agentkit.models.base import Endpoint
 from agentkit.result import Result
 from agentkit.session import Session
+from agentkit.subagent import asking, tool_of
 from agentkit.tools import Tool
 from agentkit.tools.dispatch import Dispatch
-from agentkit.tools.tool import Outcome
+from agentkit.tools.forms import Asked, asked_for
+from agentkit.tools.output import Output
+from agentkit.tools.tool import NeedsApproval, Outcome
 
 DepsT = TypeVar("DepsT", contravariant=True, default=object)
 OutT = TypeVar("OutT", covariant=True, default=str)
+P = TypeVar("P")
 O = TypeVar("O", default=str)  # noqa: E741 - the public surface's name
 
 
@@ -39,12 +44,15 @@ class Agent(Generic[DepsT, OutT]):
         instructions: a text, or a function of the deps; it is evaluated once per session and recorded.
         tools: functions decorated with `@tool`, in the order the model is told of them.
         deps_type: the type of what tools get as `ctx.deps`.
-        approvals: how long people are waited for, and who is told then; without it for ever.
+        output_type: what `Result.output` is: anything pydantic has a JSON Schema for. The answer is asked for as the
+            contract row allows, checked, and asked for again, at most three times, where it does not fit.
+        approvals: which tools it may use, and which by itself behind data from outside; how long people are waited
+            for, and who is told then.
         upgrades: what happens to an open turn of an agent that was not as this one is.
 
     Raises:
         ConfigurationError: no model or an unknown name, two tools of one name, something that is no tool, approvals
-            for a tool that is not there.
+            for a tool that is not there; an output type without a JSON Schema.
     """
 
     model: Model | str | Sequence[Model | str]
@@ -60,17 +68,16 @@ class Agent(Generic[DepsT, OutT]):
     upgrades: Upgrades = field(default_factory=Upgrades)
 
     def __post_init__(self) -> None:
-        if self.output_type is not str:
-            raise ConfigurationError(f"output_type={self.output_type!r}: only str is possible in this version")
-        unknown = set(self.settings) - set(Settings.__dataclass_fields__)
+        unknown = set(self.settings) - set(ModelSettings.__annotations__)
         if unknown:
-            known = ", ".join(Settings.__dataclass_fields__)
+            known = ", ".join(ModelSettings.__annotations__)
             raise ConfigurationError(f"settings: there is no {', '.join(sorted(unknown))}; there are {known}")
         for endpoint in self.endpoints:
-            if left := unsent(self.settings, contract := endpoint.resolve()):
+            left = [*unsent(self.settings, contract := endpoint.resolve()), *self._asked(contract).loose]
+            if left:
                 text = "agent %r: not sent to %r (contract %r): %s"
                 logging.getLogger("agentkit").warning(text, self.name, endpoint.name, contract.id, "; ".join(left))
-        if strange := set(self.approvals.tools) - {spec.bound.name for spec in self.dispatch.specs}:
+        if strange := self.approvals.named - {spec.bound.name for spec in self.dispatch.specs}:
             known = ", ".join(spec.bound.name for spec in self.dispatch.specs) or "no tools"
             raise ConfigurationError(f"approvals: there is no tool {', '.join(sorted(strange))}; there are {known}")
 
@@ -85,27 +92,75 @@ class Agent(Generic[DepsT, OutT]):
     @cached_property
     def dispatch(self) -> Dispatch:
         """The tools, ready to be checked and run."""
-        return Dispatch(self.tools)
+        output = None if self.output_type is str else Output(self.output_type)
+        return Dispatch(self.tools, output=output, strict=self.settings.get("strict_tools", False))
 
     def binding(self, instructions: str, endpoint: Endpoint) -> Binding:
         """Return everything one of the models is told and how, with these instructions."""
+        contract = endpoint.resolve()
+        asked = self._asked(contract)
         return Binding(
             agent=self.name,
             model=endpoint.name,
             instructions=instructions,
-            tools=tuple(self._patient(spec) for spec in self.dispatch.specs),
-            settings=Settings(**self.settings),
-            contract=endpoint.resolve(),
+            tools=tuple(self.approvals.applied(spec) for spec in asked.tools),
+            settings=Settings(**self.settings, output=asked.output),
+            contract=contract,
             limits=self.limits,
             version=VERSION,
         )
 
-    def _patient(self, spec: ToolSpec) -> ToolSpec:
-        return replace(spec, bound=replace(spec.bound, patience=self.approvals.of_tool(spec.bound.name)))
+    def _asked(self, contract: Contract) -> Asked:
+        return asked_for(self.dispatch, contract, strict_tools=self.settings.get("strict_tools", False))
 
     def told(self, deps: Any) -> str:
         """Return the instructions for these deps."""
         return self.instructions if isinstance(self.instructions, str) else self.instructions(deps)
+
+    @overload
+    def as_tool(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        needs_approval: NeedsApproval = False,
+        result_limit: int | None = None,
+    ) -> Tool[DepsT, ..., Any]: ...
+    @overload
+    def as_tool(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        deps: Callable[[P], DepsT],
+        needs_approval: NeedsApproval = False,
+        result_limit: int | None = None,
+    ) -> Tool[P, ..., Any]: ...
+    def as_tool(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        deps: Callable[[Any], DepsT] | None = None,
+        needs_approval: NeedsApproval = False,
+        result_limit: int | None = None,
+    ) -> Tool[Any, ..., Any]:
+        """Return this agent as a tool of another one: the model gives it one text, `task`, and gets its answer.
+
+        A call is a session of its own in the caller's journal, with the call's idempotency key as its id. What it uses
+        counts as the caller's; who it waits for is who the caller waits for.
+
+        Args:
+            name: what the model calls it, by default the agent's name.
+            description: what the model is told of it.
+            deps: makes this agent's deps of the caller's; by default they are the caller's.
+            needs_approval: as of `@tool`; its function gets `task`.
+            result_limit: as of `@tool`.
+
+        Raises:
+            ConfigurationError: its name cannot be a tool's, or agents are nested more than five deep.
+        """
+        return tool_of(self, (name, description), deps, needs_approval, result_limit)
 
     @overload
     async def run(self: "Agent[None, O]", message: Content) -> Result[O]: ...
@@ -118,10 +173,9 @@ class Agent(Generic[DepsT, OutT]):
             ConfigurationError: a tool may wait for a person, and nobody could answer: use `Session`.
             ModelError: the model service failed.
         """
-        asking = [tool.name for tool in self.tools if tool.declared.needs_approval is not False]
-        if asking:
+        if asks := asking(self):
             raise ConfigurationError(
-                f"{', '.join(asking)} may need approval, which Agent.run cannot wait for. Use "
+                f"{', '.join(asks)} may need approval, which Agent.run cannot wait for. Use "
                 "`async with Session(agent, id, journal=…) as session: await session.run(…)`."
             )
         async with Session[Any, Any](self, "run", journal=MemoryJournal(), deps=deps) as session:

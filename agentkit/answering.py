@@ -142,7 +142,8 @@ def _told(event: ModelFailed, state: State) -> ModelFailed:
 def _placed(reply: Reply, who: Candidate, state: State) -> Reply:
     if not isinstance(reply, Answered):
         return reply
-    return replace(reply, message=placed(reply.message, state.turn, state.step, who.binding.contract))
+    message = placed(reply.message, state.turn, state.step, who.binding.contract)
+    return reply if message is reply.message else replace(reply, message=message)
 
 
 def _replied(reply: Reply, who: Candidate, sent: Sent) -> AnyEvent:

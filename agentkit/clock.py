@@ -48,7 +48,7 @@ class Clock:
 
     def forget(self, state: State) -> None:
         """Keep only the times of events that open calls name."""
-        named = {number for call in state.calls for number in (call.question, call.started)}
+        named = {number for call in state.every_call for number in (call.question, call.started)}
         self.times = {number: at for number, at in self.times.items() if number in named}
 
     def copy(self) -> "Clock":
@@ -63,4 +63,4 @@ class Clock:
 
 def working(state: State) -> bool:
     """Tell whether something is in flight: a model call, or a call of a tool."""
-    return state.flight is not None or any(call.status == "started" for call in state.calls)
+    return state.flight is not None or any(call.status == "started" for call in state.every_call)

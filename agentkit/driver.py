@@ -11,9 +11,8 @@ from typing import TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from agentkit import patience
+from agentkit import children, patience
 from agentkit.answering import Answering
 from agentkit.apart import alone
 from agentkit.core.commands import CallModel, CheckCall, Command, Reconcile, Refuse, RunTool, Verdict
@@ -33,6 +32,7 @@ from agentkit.core.events import (
 )
 from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
+from agentkit.core.output import checks
 from agentkit.core.owed import awaits, cut_short
 from agentkit.core.state import Phase, State
 from agentkit.errors import JournalError, ProtocolError
@@ -43,6 +43,7 @@ from agentkit.models.base import Piece
 from agentkit.questions import key_of
 from agentkit.recorder import Recorder
 from agentkit.tools.dispatch import Dispatch, Job
+from agentkit.tray import Tray
 from agentkit.upgrades import asked_again
 
 GRACE = 2.0  # seconds a cut-off `once` call is given to end by itself
@@ -78,9 +79,7 @@ class Driver:
         self._flying: dict[Command, anyio.CancelScope] = {}
         self._shown: list[Piece] = []
         self._mail, self._has_mail = anyio.Event(), True
-        self._news: MemoryObjectSendStream[News]
-        self._desk: MemoryObjectReceiveStream[News]
-        self._news, self._desk = anyio.create_memory_object_stream(math.inf)
+        self._news = Tray[News]()
 
     @property
     def _state(self) -> State:
@@ -92,13 +91,12 @@ class Driver:
         Raises:
             Fenced, JournalError: recording failed; what is in hand is in `Recorder.kept`.
         """
-        async with self._news, self._desk:
-            await self._go_on()
-            try:
-                async with anyio.create_task_group() as tasks:
-                    await self._drive_with(tasks)
-            except BaseExceptionGroup as group:
-                raise alone(group) from None
+        await self._go_on()
+        try:
+            async with anyio.create_task_group() as tasks:
+                await self._drive_with(tasks)
+        except BaseExceptionGroup as group:
+            raise alone(group) from None
 
     async def _drive_with(self, tasks: TaskGroup) -> None:
         tasks.start_soon(self._watch_inbox)
@@ -131,7 +129,7 @@ class Driver:
     def _left_alone(self) -> Outcome:
         """Return what becomes of calls that will not run: the turn ends, and an earlier attempt of them still lives."""
         why = "an earlier attempt of this call still runs in this process"
-        return tuple(ToolUnknown(call.key, why) for call in self._state.calls if call.status == "started")
+        return tuple(ToolUnknown(call.key, why) for call in self._state.every_call if call.status == "started")
 
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""
@@ -140,7 +138,7 @@ class Driver:
         await self._run_out(then=False)
         await self._recorder.record_kept()
         state, today = self._state, self._means.answering.now(self._state)
-        begun = any(call.status in {"requested", "approved", "started", "unknown"} for call in state.calls)
+        begun = any(call.status in {"requested", "approved", "started", "unknown"} for call in state.every_call)
         if state.phase is Phase.THINKING or begun:
             await self._recorder.record(RunStarted(self._means.process), then=False)
         if (
@@ -150,7 +148,7 @@ class Driver:
         ):
             again = asked_again(self._state, today.bound, self._again) if self._again else ()
             await self._recorder.record(today.bound, *again, blobs=today.blobs, then=False)
-        await self._recorder.record(since=before)
+        await self._recorder.record(*await children.woken(self._recorder), since=before)
 
     async def _start_owed(self, tasks: TaskGroup) -> None:
         while (check := next((c for c in commands(self._state) if isinstance(c, CheckCall)), None)) is not None:
@@ -185,8 +183,11 @@ class Driver:
     async def _receive(self) -> None:
         """Wait until something finishes, a person says something, or the turn's time is up; record it."""
         limit, people, news = self._limit_left(), self._people_left(), None
-        with anyio.move_on_after(max(0.0, min(limit, people))):
+        if (left := min(limit, people)) == math.inf:
             news = await self._next()
+        else:
+            with anyio.move_on_after(max(0.0, left)):
+                news = await self._next()
         if news is None:
             if limit <= people:  # else `_run_out` records what time has decided
                 seconds = self._state.bound.limits.seconds if self._state.bound else None
@@ -221,7 +222,7 @@ class Driver:
 
     async def _next(self) -> News:
         """Take the next news. What is done stays in flight until then: it is still owed, and must not start again."""
-        news = await self._desk.receive()
+        news = await self._news.take()
         if news[0] is not None:
             del self._flying[news[0]]
         return news
@@ -231,7 +232,7 @@ class Driver:
         with anyio.CancelScope(shield=True):
             for command, scope in self._flying.items():
                 self._cut(command, scope)
-            while self._flying or self._desk.statistics().current_buffer_used:
+            while self._flying or len(self._news):
                 done, outcome = await self._next()
                 if not isinstance(outcome, BaseException) and outcome and done and awaits(self._state, done):
                     await self._record_last(outcome)
@@ -249,7 +250,7 @@ class Driver:
             if self._flying and self._state.uid not in lates and not await journal.inbox(session_id):
                 continue
             self._mail, self._has_mail = anyio.Event(), True
-            self._news.send_nowait((None, ()))
+            self._news.put((None, ()))
             await self._mail.wait()
 
     async def _take_inbox(self) -> bool:
@@ -300,7 +301,7 @@ class Driver:
         except BaseException as error:  # noqa: BLE001 - a defect, or SystemExit: the loop raises it, and starts nothing
             outcome = error
         finally:
-            self._news.send_nowait((command, outcome))
+            self._news.put((command, outcome))
 
     async def _perform(self, command: Command) -> Outcome:
         match command:
@@ -363,11 +364,14 @@ class Driver:
             tool=command.tool,
             arguments=command.arguments,
             edited=command.edited,
+            how=command.how,
             idempotency_key=self._key(command.call),
             session_id=self._recorder.session_id,
             deps=self._means.deps,
             progress=progress,
             late=late,
+            kept=self._recorder.kept_of,
+            above=children.Above(self._recorder, command.call),
         )
 
     def _check(self, check: CheckCall) -> Verdict:
@@ -386,10 +390,9 @@ class Driver:
         """Check the calls of an answer before it is recorded; a check that fails leaves its call for later (law 5)."""
         answers = (event.message for event in outcome if isinstance(event, ModelResponded))
         verdicts = {}
-        for index, call in enumerate(call for message in answers for call in message.calls):
-            key = f"{self._state.turn}.{self._state.step}.{index}"
+        for check in (check for message in answers for check in checks(self._state, message)):
             try:
-                verdicts[key] = self._check(CheckCall(key, call.name, call.arguments))
+                verdicts[check.call] = self._check(check)
             except Exception:  # noqa: BLE001, S112 - `_verdict` asks again, and records what is wrong
                 continue
         return verdicts

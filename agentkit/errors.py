@@ -24,6 +24,7 @@ AgentkitError
 │   │   ├── ContentFiltered        a filter refused what was asked
 │   │   └── ContractViolation      the provider says reasoning was lost, or a message is out of place
 │   ├── AnswerRejected         empty, or held back by a filter, as often as we were ready to ask (r) (n)
+│   │   ├── OutputInvalid          or not of the agent's output type (r) (n)
 │   │   ├── AnswerMalformed        or not readable, for us or for the service itself (r) (n)
 │   │   └── AnswerCutOff           or cut off at the limit of output tokens (r) (n)
 │   └── AnswerInterrupted      the stream broke, as often as we were ready to ask (r) (n)
@@ -220,6 +221,12 @@ class AnswerRejected(ModelError):
     falls_back = True
 
 
+class OutputInvalid(AnswerRejected):
+    """Not of the agent's `output_type`, as often as we were ready to ask; or a person answered in the agent's place."""
+
+    kind = "output"
+
+
 class AnswerMalformed(AnswerRejected):
     """Not readable, as often as we were ready to ask; `generated` is what the service says that the model wrote."""
 
@@ -324,6 +331,7 @@ _MODEL_ERRORS: dict[str, type[ModelError]] = {
         ContentFiltered,
         ContractViolation,
         AnswerRejected,
+        OutputInvalid,
         AnswerMalformed,
         AnswerCutOff,
         AnswerInterrupted,

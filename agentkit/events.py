@@ -1,5 +1,6 @@
 """The public face of core's events, format 1: recorded facts, as plain frozen values."""
 
+from agentkit.core.cutting import Cut
 from agentkit.core.events import (
     AgentBound,
     AnyEvent,
@@ -35,6 +36,7 @@ from agentkit.core.events import (
     TurnResumed,
     UserSaid,
 )
+from agentkit.core.events_people import CallDeferred, CallWoken, HandedBack, PersonAnswered
 
 __all__ = [
     "AgentBound",
@@ -42,15 +44,19 @@ __all__ = [
     "CallAnswered",
     "CallApproved",
     "CallClosed",
+    "CallDeferred",
     "CallDenied",
     "CallEscalated",
     "CallHeld",
     "CallRefused",
     "CallResolved",
     "CallSuspended",
+    "CallWoken",
     "CancelRequested",
     "Compacted",
+    "Cut",
     "Forked",
+    "HandedBack",
     "InboxRefused",
     "LimitKind",
     "LimitReached",
@@ -60,6 +66,7 @@ __all__ = [
     "ModelResponded",
     "ModelStarted",
     "OutputRefused",
+    "PersonAnswered",
     "Prices",
     "RunStarted",
     "Sent",

@@ -10,6 +10,7 @@ from agentkit.core.events import (
     TurnResumed,
     UserSaid,
 )
+from agentkit.core.events_people import CallWoken, HandedBack, PersonAnswered
 from agentkit.errors import AgentkitError, ProtocolError
 from agentkit.journal.base import InboxKind, InboxRow
 from agentkit.journal.codec import Stored, codec
@@ -21,7 +22,10 @@ EVENT_OF: dict[InboxKind, type[AnyEvent]] = {
     "answer": CallAnswered,
     "resolution": CallResolved,
     "cancel": CancelRequested,
+    "child": CallWoken,
     "resume": TurnResumed,
+    "takeover": PersonAnswered,
+    "handback": HandedBack,
 }
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, cast
 
-from agentkit.core import events as ev
+from agentkit import events as ev
 from agentkit.core import words
 from agentkit.core.record import Record
 from agentkit.core.spec import Effect
@@ -298,13 +298,13 @@ class Book:
 
     def _run(self, record: Record, event: ev.RunStarted) -> None:
         self._process = (record.epoch, event.process)
-        for line in map(self.lines.__getitem__, self._step):
+        for line in self.lines.values():
             if line.status == "started":
                 line.status, line.note = "unknown", "the process that ran it ended before its outcome was recorded"
 
     def _asked(self, record: Record, event: ev.ModelResponded) -> None:
         for key in self._step:
-            if not self.lines[key].counts:
+            if not self.lines[key].counts and self.lines[key].status not in {"deferred", "held"}:
                 del self.lines[key]
         self._step = [f"{record.turn}.{record.step}.{index}" for index in range(len(event.message.calls))]
         for index, call in enumerate(event.message.calls):
@@ -370,6 +370,8 @@ def _settle(line: Line, record: Record) -> None:
     match event:
         case ev.CallHeld(kind=kind):
             line.status, line.twin = "held", line.twin or kind == "twin"
+        case ev.CallDeferred():
+            line.status = "deferred"
         case ev.ToolFinished(failed=failed):
             line.status, line.ended_at = "failed" if failed else "finished", record.at
         case ev.ToolUnknown(why=why):

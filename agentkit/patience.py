@@ -28,7 +28,7 @@ class Due:
 
 def clocks(state: State, times: Mapping[int, datetime]) -> Iterator[Due]:
     """Yield what time will decide about each open question, the last word only where both would be due."""
-    for call in state.calls:
+    for call in state.every_call:
         asked_at = times.get(call.question)
         if asked_at is not None and waits(state, call):
             yield from _of_call(call, asked_at)

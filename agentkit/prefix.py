@@ -80,8 +80,8 @@ class Prefix:
         return self.hashes[-1]
 
     def _opening(self, binding: Binding) -> list[bytes]:
-        system = [self._encode(Sending(Instructions(binding.instructions)), binding.contract)]
-        return [self._head(binding), *(system if binding.instructions else [])]
+        system = [self._encode(Sending(Instructions(binding.system)), binding.contract)]
+        return [self._head(binding), *(system if binding.system else [])]
 
     def _first(self, state: State, binding: Binding) -> int:
         if binding is not self._binding or not state.transcript.extends(self._entries):

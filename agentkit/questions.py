@@ -18,8 +18,8 @@ Times = Mapping[int, datetime]  # when an event was recorded, by its number
 
 
 def open_calls(state: State) -> dict[str, Call]:
-    """Return the calls of the open step that wait for people, by the id of their question."""
-    return {question_id(state, call): call for call in state.calls if waits(state, call)}
+    """Return the calls that wait for people, by the id of their question."""
+    return {question_id(state, call): call for call in state.every_call if waits(state, call)}
 
 
 def waits(state: State, call: Call) -> bool:
@@ -93,7 +93,7 @@ def _escalated(call: Call) -> dict[str, Any]:
 
 def shown(session_id: str, state: State, times: Times) -> tuple[Waiting, ...]:
     """Return everything that waits for people in a session, in the order the model asked."""
-    return tuple(_shown(session_id, state, call, times) for call in state.calls if waits(state, call))
+    return tuple(_shown(session_id, state, call, times) for call in state.every_call if waits(state, call))
 
 
 def _shown(session_id: str, state: State, call: Call, times: Times) -> Waiting:

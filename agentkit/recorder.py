@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import anyio
 
 from agentkit.clock import Clock, working
 from agentkit.core.binding import Blob, hashed
 from agentkit.core.commands import Verdict
+from agentkit.core.cutting import Cut
 from agentkit.core.deltas import Delta
 from agentkit.core.events import (
     AgentBound,
@@ -31,7 +32,8 @@ from agentkit.core.events import (
     ToolUnknown,
 )
 from agentkit.core.loop import apply, commands, follows
-from agentkit.core.messages import Part, Stored, Text
+from agentkit.core.messages import File, Image, Part, Stored, Text
+from agentkit.core.progress import hinted
 from agentkit.core.record import Record
 from agentkit.core.replacing import replace
 from agentkit.core.state import Call, Phase, State
@@ -112,7 +114,7 @@ class Recorder:
         self._named = 0  # the last run that has said which process it is of
         self.stale = False
         self._at = datetime.min.replace(tzinfo=UTC)  # of the last append
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)
 
     async def load(self, *, show: bool = False) -> None:
         """Fold what the journal has and this memory has not; `show` it to those who watch."""
@@ -121,7 +123,9 @@ class Recorder:
             fresh: list[Record] = []
             async for record in self.journal.read(self.session_id, after=state.seq):
                 clock.saw(record, working=working(state))
-                state = apply(replace(state, seq=record.seq - 1), record.event)  # an ignorable event has a number too
+                if state.seq != record.seq - 1:  # an event that was read past has a number too
+                    state = replace(state, seq=record.seq - 1)
+                state = apply(state, record.event)
                 if not state.calls:
                     clock.forget(state)
                 fresh.append(record)
@@ -156,7 +160,7 @@ class Recorder:
         """
         with anyio.CancelScope(shield=True):
             async with self._lock:
-                events = self._redacted(events, row)
+                events = tuple(hinted(self.state, event) for event in self._redacted(events, row))
                 slim, large = _slimmed(events)
                 state, steps = _given(self.state, slim)
                 if then:
@@ -245,6 +249,19 @@ class Recorder:
         if not self.state.calls:
             self.clock.forget(self.state)
 
+    async def kept_of(self, call: str) -> tuple[str, Cut] | None:
+        """Return the whole text of a result that was cut, and the cut; None where none was.
+
+        Raises:
+            JournalError: it could not be read.
+        """
+        cut = self.state.cut(call)
+        if cut is None:
+            return None
+        if isinstance(cut.whole, Text):
+            return cut.whole.text, cut
+        return (await self.journal.blob(self.session_id, cut.whole.hash)).decode("utf-8", "surrogatepass"), cut
+
     async def record_kept(self) -> None:
         """Record what could not be written before; what has no place any more is recorded as refused."""
         self.kept = [replace(kept, event=redacted(self.journal.redaction, kept.event)) for kept in self.kept]
@@ -265,7 +282,8 @@ class Recorder:
             event = redacted(self.journal.redaction, given)
             if isinstance(event, ToolFinished):
                 by = "the process that ran it"
-                body = body_of(CallResolved(event.call, 0, "happened", "tool", by, event.parts, failed=event.failed))
+                resolved = CallResolved(event.call, 0, "happened", "tool", by, event.parts, failed=event.failed)
+                body = body_of(replace(resolved, cut=event.cut))
                 await self.journal.put(self.session_id, "resolution", f"{event.call}/tool/{hashed(body)}", body, None)
 
     async def leave(self) -> None:
@@ -321,30 +339,50 @@ def _place(event: AnyEvent, before: State, after: State) -> Placed:
 
 def _slimmed(events: Sequence[AnyEvent]) -> tuple[list[AnyEvent], list[Blob]]:
     blobs: list[Blob] = []
-    slim = [_slim(event, blobs) if isinstance(event, ToolFinished) else event for event in events]
+    slim = [_slim(event, blobs) if isinstance(event, ToolFinished | CallResolved) else event for event in events]
     return slim, blobs
 
 
-def _slim(event: ToolFinished, blobs: list[Blob]) -> ToolFinished:
+def _slim(event: ToolFinished | CallResolved, blobs: list[Blob]) -> AnyEvent:
     parts = tuple(_stored(part, blobs) for part in event.parts)
-    return event if parts == event.parts else ToolFinished(event.call, parts, event.failed, event.detail)
+    event = event if parts == event.parts else replace(event, parts=parts)
+    if event.cut is None or not isinstance(event.cut.whole, Text):
+        return event
+    whole = event.cut.whole.text.encode("utf-8", "surrogatepass")
+    blobs.append(Blob(hashed(whole), whole))
+    return replace(event, cut=replace(event.cut, whole=Stored(blobs[-1].hash, len(whole))))
 
 
 def _stored(part: Part, blobs: list[Blob]) -> Part:
-    if not isinstance(part, Text) or len(part.text) * 4 < LARGE:
+    if isinstance(part, Stored):
         return part
-    data = part.text.encode("utf-8", "surrogatepass")
+    held = part.text if isinstance(part, Text) else part.url
+    if len(held) * 4 < LARGE:
+        return part
+    data = held.encode("utf-8", "surrogatepass")
     if len(data) <= LARGE:
         return part
     blobs.append(Blob(hashed(data), data))
-    return Stored(blobs[-1].hash, len(data))
+    match part:
+        case Text():
+            return Stored(blobs[-1].hash, len(data))
+        case Image():
+            return Stored(blobs[-1].hash, len(data), "image")
+        case File(name):
+            return Stored(blobs[-1].hash, len(data), "file", name)
+        case _:
+            assert_never(part)
 
 
 def standing(state: State) -> str:
     """Return the word the journal files the session under: open, waiting, faulted, idle, or how the last turn ended."""
+    rests = state.phase in {Phase.IDLE, Phase.FAULTED}
+    # Something is owed at rest only where a deferred call is; elsewhere also where a drive was cut off.
+    if (state.deferred or not rests) and (commands(state) or follows(state, {}) is not None):
+        return "open"
     if state.phase is Phase.IDLE:
         return state.turns[-1].status if state.turns else "idle"
     if state.phase is Phase.FAULTED:
         return "faulted"
-    owed = commands(state) or follows(state, {}) is not None  # the latter where a drive was cut off
-    return "waiting" if open_calls(state) and not owed else "open"
+    asks = open_calls(state) or any(call.status == "suspended" for call in state.every_call)
+    return "waiting" if asks or state.muted else "open"

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from agentkit.core.contract import ITEMS, THINKING_PARTS
+from agentkit.core.cutting import Cut, cut_again
 from agentkit.core.events import (
     AnyEvent,
     CallAnswered,
@@ -41,6 +42,7 @@ from agentkit.core.events import (
     TurnEnded,
     UserSaid,
 )
+from agentkit.core.events_people import CallDeferred, PersonAnswered
 from agentkit.core.messages import AssistantMessage, File, Image, Json, Part, Text
 from agentkit.errors import ConfigurationError, RedactionFailed
 
@@ -59,12 +61,13 @@ PLACES: Final[Mapping[type[Any], Mapping[str, Place]]] = MappingProxyType(
         ModelFailed: {"text": "words", "provider_text": "words"},
         OutputRefused: {"text": "words"},
         CallRefused: {"parts": "words"},
-        CallHeld: {"why": "words"},
+        CallHeld: {"why": "words", "mended": "arguments", "how": "words"},
+        CallDeferred: {"why": "words", "parts": "words", "mended": "arguments", "how": "words"},
         CallApproved: {"edited": "arguments"},
         CallDenied: {"reason": "user", "parts": "user"},
         CallClosed: {"parts": "words"},
-        ToolStarted: {"edited": "arguments"},
-        ToolFinished: {"parts": "results", "detail": "results"},
+        ToolStarted: {"edited": "arguments", "mended": "arguments", "how": "words"},
+        ToolFinished: {"parts": "results", "detail": "results", "hint": "words"},
         ToolUnknown: {"why": "results", "detail": "results"},
         CallSuspended: {"text": "results"},
         CallAnswered: {"parts": "user"},
@@ -72,6 +75,7 @@ PLACES: Final[Mapping[type[Any], Mapping[str, Place]]] = MappingProxyType(
         LimitReached: {"why": "words"},
         InboxRefused: {"why": "words"},
         TurnEnded: {"reason": "words"},
+        PersonAnswered: {"text": "user", "notice": "words"},
         Compacted: {"summary": "text"},
     }
 )
@@ -154,6 +158,8 @@ def redacted(rules: Redaction | None, event: E) -> E:
         return event
     if isinstance(event, _ANSWERS):
         return cast("E", _answer(rules, event))
+    if isinstance(event, ToolFinished | CallResolved) and event.cut is not None and rules.results:
+        event = cast("E", _cut(rules, event, event.cut))
     places = PLACES.get(type(event), {})
     changed = {
         name: clean
@@ -161,6 +167,17 @@ def redacted(rules: Redaction | None, event: E) -> E:
         if rules.applies(place) and (clean := _value(rules, was := getattr(event, name))) != was
     }
     return replace(event, **changed) if changed else event
+
+
+def _cut(rules: Redaction, event: ToolFinished | CallResolved, cut: Cut) -> ToolFinished | CallResolved:
+    """Return a result that was cut, cut anew from the whole text as the rules leave it.
+
+    The rules see the whole first: what they look for may lie on both sides of the cut.
+    """
+    if not isinstance(cut.whole, Text) or (clean := rules(cut.whole.text)) == cut.whole.text:
+        return event
+    parts, after = cut_again(event.call, event.parts, cut, clean)
+    return replace(event, parts=parts, cut=after)
 
 
 def redacting(rules: Redaction | None, make: Callable[[M], E]) -> Callable[[M], E]:

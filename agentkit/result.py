@@ -1,8 +1,9 @@
 """How a run came to rest."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from agentkit.core.events import ModelFailed
 from agentkit.core.spec import Status, Usage
@@ -34,13 +35,19 @@ class Result(Generic[OutT]):
     turn: int
     waiting: tuple[Waiting, ...] = ()
     model: str = ""
+    decode: Callable[[str], Any] | None = field(default=None, repr=False, compare=False)  # how `output` is made
 
     @property
     def output(self) -> OutT:
-        """The answer. Raises: NotCompleted unless the turn completed."""
+        """The answer, made of what was recorded.
+
+        Raises:
+            NotCompleted: the turn did not complete.
+            OutputInvalid: the answer is not of the agent's `output_type`: a person answered, or the type has changed.
+        """
         if self.status != "completed":
             raise NotCompleted(f"turn {self.turn} of session {self.session_id!r} did not complete: {self.reason}")
-        return cast("OutT", self.text)
+        return cast("OutT", self.text if self.decode is None else self.decode(self.text))
 
     @property
     def approvals(self) -> tuple[Approval, ...]:
@@ -65,7 +72,7 @@ def of_open_turn(session_id: str, state: State, times: Times) -> Result[str]:
     waiting = shown(session_id, state, times)
     return Result(
         "waiting",
-        _waited_for(waiting),
+        _waited_for(waiting, state.muted),
         state.text,
         state.usage,
         state.step,
@@ -76,12 +83,23 @@ def of_open_turn(session_id: str, state: State, times: Times) -> Result[str]:
     )
 
 
-def of_turn(session_id: str, turn: Turn) -> Result[str]:
-    """Return the recorded result of a turn that is over. Raises: the recorded fault, if it failed."""
+def beside(result: Result[str], below: tuple[Waiting, ...], muted: str) -> Result[str]:
+    """Return a result with what waits for people in the sessions below."""
+    waiting = (*result.waiting, *below)
+    reason = _waited_for(waiting, muted) if result.status == "waiting" else result.reason
+    return replace(result, waiting=waiting, reason=reason)
+
+
+def of_turn(session_id: str, turn: Turn, waiting: tuple[Waiting, ...] = ()) -> Result[str]:
+    """Return the recorded result of a turn that is over; `waiting`: calls that were sent for approval in any turn.
+
+    Raises: the recorded fault, if it failed.
+    """
     if turn.status == "failed":
         raise fault(turn.fault) if turn.fault else ModelError(turn.reason)
     reason = turn.reason or "the agent answered"
-    return Result(turn.status, reason, turn.text, turn.usage, turn.steps, session_id, turn.number, model=turn.model)
+    used = (turn.usage, turn.steps, session_id, turn.number)
+    return Result(turn.status, reason, turn.text, *used, waiting=waiting, model=turn.model)
 
 
 def fault(event: ModelFailed) -> AgentkitError:
@@ -93,7 +111,9 @@ def fault(event: ModelFailed) -> AgentkitError:
     )
 
 
-def _waited_for(waiting: tuple[Waiting, ...]) -> str:
+def _waited_for(waiting: tuple[Waiting, ...], muted: str) -> str:
+    if muted:
+        return f"{muted} answers in the agent's place: say_as() answers, hand_back() lets the agent answer"
     if not waiting:
         return "the turn is open: another process drives it, or resume() goes on with it"
     return "waiting for a person: " + "; ".join(_wish(each) for each in waiting)
@@ -113,12 +133,12 @@ def _since(at: datetime) -> str:
     return f"asked {at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def of_message(session_id: str, state: State, said: str) -> Result[str] | None:
+def of_message(session_id: str, state: State, times: Times, said: str) -> Result[str] | None:
     """Return the result of the turn that took message `said`, None if there is none yet. Raises: its fault."""
     if said not in state.ids:
         return None
     for number in range(len(state.turns) - 1, -1, -1):
         turn = state.turns[number]
         if any(message.id == said for message in turn.messages):
-            return of_turn(session_id, turn)
+            return of_turn(session_id, turn, shown(session_id, state, times))
     return None

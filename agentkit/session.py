@@ -3,44 +3,42 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 import anyio
 
-from agentkit import decisions, forks
+from agentkit import children, decisions, forks
 from agentkit.apart import apart
-from agentkit.core.commands import Refuse
 from agentkit.core.events import (
-    AnyEvent,
     CallAnswered,
     CallApproved,
     CallDenied,
     CallResolved,
     CancelRequested,
     Forked,
-    InboxRefused,
     RunStarted,
     SessionStarted,
     TurnResumed,
-    UserSaid,
 )
-from agentkit.core.messages import Content, Message, parts_of, text_of
+from agentkit.core.messages import Content, Message
 from agentkit.core.record import Record
-from agentkit.core.state import Call, Phase, State
+from agentkit.core.state import Phase, State
 from agentkit.core.waiting import Approval, Question, UnknownOutcome
+from agentkit.desk import Desk
 from agentkit.driver import Driver, Means
-from agentkit.errors import ApprovalVoid, ConfigurationError, MessageIdReused, NothingToResume, SessionBusy
-from agentkit.ids import message_id, process_name, uuid7
-from agentkit.inbox import body_of, event_of
-from agentkit.journal.base import Journal
+from agentkit.errors import ConfigurationError, NothingToResume, SessionBusy
+from agentkit.ids import process_name, uuid7
+from agentkit.inbox import body_of
+from agentkit.journal.base import InboxKind, Journal
 from agentkit.journal.watch import watched
 from agentkit.means import means_for
 from agentkit.observe import Lines
-from agentkit.questions import key_of, open_calls
+from agentkit.questions import open_calls, shown
 from agentkit.recorder import Recorder, Subscriber
-from agentkit.redaction import in_words, redacted, redacting
-from agentkit.result import Result, of_message, of_open_turn, of_turn
+from agentkit.redaction import in_words
+from agentkit.result import Result, beside, of_message, of_open_turn, of_turn
 from agentkit.stream import Stream
 from agentkit.upgrades import judge
 
@@ -75,6 +73,8 @@ class Session(Generic[D, O]):
         self.id = id
         self._agent, self._journal, self._deps = agent, journal, deps
         self._recorder = Recorder(journal, id)
+        self._caller, self._filed = "", agent.name  # of a sub-agent's: the session above, whose workers drive it
+        self._desk = Desk(self._recorder, agent, deps, agent.name)
         self._means: Means | None = None
         self._driving = anyio.Lock()
         self._streams = 0
@@ -102,8 +102,8 @@ class Session(Generic[D, O]):
             MessageIdReused: the id was used with another text.
             ModelError: the model service failed; the turn waits for `resume()`, `cancel()` or another message.
         """
-        said = await self._leave(message, id, now=now)
-        return await self._drive_until(lambda state: of_message(self.id, state, said), said)
+        said = await self._desk.message(message, id, now=now)
+        return await self._drive_until(lambda state: of_message(self.id, state, self._recorder.clock.times, said), said)
 
     async def resume(self) -> Result[O]:
         """Go on with whatever is open; at rest, return the last result.
@@ -135,21 +135,7 @@ class Session(Generic[D, O]):
 
     async def say(self, message: Content, *, id: str, now: bool = False) -> None:
         """Leave a message without driving. Raises: MessageIdReused."""
-        await self._leave(message, id, now=now)
-
-    async def _leave(self, message: Content, name: str | None, *, now: bool) -> str:
-        name = message_id() if name is None else name
-        said = redacted(self._journal.redaction, UserSaid(parts_of(message), name, now=now))
-        await self._recorder.load()
-        before: AnyEvent | None = _said_before(self._recorder.state, str(said.id))
-        if before is None:
-            body, agent = body_of(said), self._agent.name
-            before = event_of(await self._journal.put(self.id, "message", str(said.id), body, None, agent=agent))
-        if isinstance(before, UserSaid) and before.parts != said.parts:
-            raise MessageIdReused(
-                f"message id {name!r} was used in session {self.id!r} with another text. A new message needs a new id."
-            )
-        return str(said.id)
+        await self._desk.message(message, id, now=now)
 
     async def _drive_until(self, done: Callable[[State], Result[str] | None], said: str | None) -> Result[O]:
         return cast("Result[O]", await apart(lambda: self._driven_until(done, said)))
@@ -163,7 +149,7 @@ class Session(Generic[D, O]):
                 if result is None and await self._drive(said):
                     result = done(self._recorder.state) or self._resting()
             if result is not None:
-                return result
+                return self._typed(await self._with_below(result))
             elsewhere = True
             await self._news(self._recorder.state.seq)
 
@@ -173,10 +159,10 @@ class Session(Generic[D, O]):
         if said is None and await self._journal.head(self.id) is None:
             raise NothingToResume(f"session {self.id!r} has no turn yet: use run(message)")
         try:
-            lease = await self._journal.claim(self.id, uid=uuid7(), agent=self._agent.name, owner=owner)
+            lease = await self._journal.claim(self.id, uid=uuid7(), agent=self._filed, owner=owner)
         except SessionBusy:
             return False
-        self._recorder.lease, trouble = lease, None
+        self._recorder.lease, trouble, before = lease, None, lease.last_seq
         try:
             await self._recorder.load()
             self._recorder.reach(lease.last_seq)
@@ -194,6 +180,9 @@ class Session(Generic[D, O]):
             self._recorder.lease = None
             with anyio.CancelScope(shield=True):
                 await self._journal.release(lease, trouble=trouble)
+        state = self._recorder.state
+        if state.parent and not self._caller and state.seq > before:
+            await children.tell(self._journal, self.id, state.parent, str(state.seq))
         return True
 
     async def _begin(self, said: str | None, *, mends: bool) -> None:
@@ -201,7 +190,7 @@ class Session(Generic[D, O]):
         if head is None:
             raise NothingToResume(f"session {self.id!r} is gone")
         if not state.uid:
-            await self._recorder.record(SessionStarted(head.uid, self._agent.name), then=False)
+            await self._recorder.record(SessionStarted(head.uid, self._agent.name, parent=self._caller), then=False)
         elif head.uid != state.uid:  # it was imported: nothing decided elsewhere counts here
             void = (RunStarted(process_name()),) if state.flight else ()
             await self._recorder.record(*void, Forked(state.uid, state.seq, head.uid), then=False)
@@ -218,13 +207,35 @@ class Session(Generic[D, O]):
         with self._subscribed(Lines(self.id)):
             yield
 
+    async def _with_below(self, result: Result[str]) -> Result[str]:
+        below = await children.waiting(self._recorder)
+        return beside(result, below, self._recorder.state.muted) if below else result
+
+    async def _desk_of(self, waiting: Approval | Question | UnknownOutcome | str) -> Desk:
+        """Return where a decision is left: in this session, or in the one below that asks for it."""
+        session_id = None if isinstance(waiting, str) else waiting.session_id
+        await self._recorder.load()
+        if session_id == self.id or _id(waiting) in open_calls(self._recorder.state):
+            return self._desk
+        members = children.below(self._recorder, self._agent, self._deps)
+        member = await children.asked_in(members, _id(waiting), session_id)
+        if member is not None:
+            return Desk(member.recorder, member.agent, member.deps, self._filed)
+        if session_id is not None and await children.descends(self._journal, session_id, self.id):
+            return Desk(Recorder(self._journal, session_id), None, None, self._filed)  # nobody waits for it any more
+        return self._desk
+
+    def _typed(self, result: Result[str]) -> Result[str]:
+        output = self._agent.dispatch.output
+        return result if output is None else replace(result, decode=output.decode)
+
     def _resting(self) -> Result[str]:
         state = self._recorder.state
         if state.phase is not Phase.IDLE:
             return of_open_turn(self.id, state, self._recorder.clock.times)
         if not state.turns:
             raise NothingToResume(f"session {self.id!r} has no turn yet: use run(message)")
-        return of_turn(self.id, state.turns[-1])
+        return of_turn(self.id, state.turns[-1], shown(self.id, state, self._recorder.clock.times))
 
     async def fork(self, id: str, *, before: str, say: Content | None = None, asks: bool = True) -> Self:
         """Make a session `id` that shares this one's past up to the model call of step `before`, and return it.
@@ -251,7 +262,7 @@ class Session(Generic[D, O]):
         state = self._recorder.state
         if state.phase is Phase.IDLE and not state.turns:
             return None
-        return cast("Result[O]", self._resting())
+        return cast("Result[O]", self._typed(await self._with_below(self._resting())))
 
     async def messages(self) -> tuple[Message, ...]:
         """Return the conversation as the model will see it, without instructions."""
@@ -285,17 +296,20 @@ class Session(Generic[D, O]):
             ApprovalVoid: what was to be approved is no longer what would run. AlreadyDecided: it was denied.
             ConfigurationError: the changed arguments do not fit the tool.
         """
+        desk = await self._desk_of(approval)
         if arguments is not None:
-            await self._check_edit(_id(approval), arguments)
-        await self._decide(_id(approval), CallApproved, lambda call: decisions.approval(call, by, arguments))
+            await desk.check_edit(_id(approval), arguments)
+        await desk.decide(_id(approval), CallApproved, lambda call: decisions.approval(call, by, arguments))
 
     async def deny(self, approval: Approval | str, *, by: str, reason: str) -> None:
         """Say no to a held call; the model is told `reason`. Raises: as `approve`."""
-        await self._decide(_id(approval), CallDenied, lambda call: decisions.denial(call, by, reason))
+        desk = await self._desk_of(approval)
+        await desk.decide(_id(approval), CallDenied, lambda call: decisions.denial(call, by, reason))
 
     async def answer(self, question: Question | str, text: str, *, by: str) -> None:
         """Answer a tool's question; the answer is the call's result. Raises: as `approve`."""
-        await self._decide(_id(question), CallAnswered, lambda call: decisions.answer(call, by, text))
+        desk = await self._desk_of(question)
+        await desk.decide(_id(question), CallAnswered, lambda call: decisions.answer(call, by, text))
 
     async def resolve(self, unknown: UnknownOutcome | str, outcome: "Outcome[Any]", *, by: str) -> None:
         """Say what became of an unknown call: happened (with its result), not happened (it may run), or give it up.
@@ -303,7 +317,8 @@ class Session(Generic[D, O]):
         Raises: as `approve`.
         """
         parts = self._agent.dispatch.result(outcome.result)
-        await self._decide(_id(unknown), CallResolved, lambda call: decisions.resolution(call, by, outcome.kind, parts))
+        desk = await self._desk_of(unknown)
+        await desk.decide(_id(unknown), CallResolved, lambda call: decisions.resolution(call, by, outcome.kind, parts))
 
     async def cancel(self, *, by: str = "user") -> None:
         """End the open turn: what has not started is closed, what runs is cut off. At rest it does nothing."""
@@ -313,61 +328,33 @@ class Session(Generic[D, O]):
             return
         body = body_of(CancelRequested(state.turn, by))
         await self._journal.put(self.id, "cancel", str(state.turn), body, by)
+        await self._taken("cancel", str(state.turn))
+
+    async def say_as(self, text: str, *, by: str, id: str | None = None) -> None:
+        """Answer in the agent's place: `by` is the person who does.
+
+        It is the answer to the open message, or a turn of its own where none is open; what the agent is at is cut off.
+        From here on the agent is silent, and messages wait for a person, until `hand_back`.
+
+        Raises:
+            MessageIdReused: the id was used with other words.
+            ConfigurationError: there is no text, or nobody who says it.
+        """
+        await self._taken("takeover", await self._desk.answer_as(text, by, id))
+
+    async def hand_back(self, *, by: str) -> None:
+        """Let the agent answer again: at the next `run` or `resume`, where a message is open."""
+        await self._desk.hand_back(by)
+
+    async def _taken(self, kind: InboxKind, dedup: str) -> None:
+        """Drive, or wait for the process that drives, until a row of the inbox has been taken."""
         while not self._driving.locked():
             async with self._driving:
                 done = await apart(lambda: self._drive(None))
             rows = await self._journal.inbox(self.id)
-            if done or not any((row.kind, row.dedup) == ("cancel", str(state.turn)) for row in rows):
+            if done or not any((row.kind, row.dedup) == (kind, dedup) for row in rows):
                 return
             await self._news(self._recorder.state.seq)
-
-    async def _check_edit(self, name: str, arguments: Mapping[str, object]) -> None:
-        await self._recorder.load()
-        call = open_calls(self._recorder.state).get(name)
-        if call is None:
-            return
-        edited = decisions.approval(call, "", arguments).edited or ""
-        key = key_of(call, self._recorder.state.uid)
-        check = self._agent.dispatch.check
-        verdict = check(call.key, call.tool, edited, self._deps, session_id=self.id, key=key)
-        if isinstance(verdict, Refuse) and verdict.event.kind != "unknown_tool":  # the driver's agent may know it
-            problem = text_of(verdict.event.parts)
-            raise ConfigurationError(f"{name}: the changed arguments do not fit {call.tool}: {problem}")
-
-    async def _post(self, letter: decisions.Letter, by: str) -> None:
-        """Leave a decision; where the same one was refused before, and the question is still open, leave it again."""
-        dedup = letter.dedup
-        while True:
-            row = await self._journal.put(self.id, letter.kind, dedup, letter.body, by)
-            if row.taken_seq is None:
-                return
-            since = [record.event async for record in self._journal.read(self.id, after=row.taken_seq - 1)]
-            if not isinstance(since[0], InboxRefused):
-                return
-            dedup = f"{letter.dedup}/{row.taken_seq}"
-
-    async def _decide(
-        self, name: str, kind: type[decisions.Decision], make: Callable[[Call], decisions.Decision]
-    ) -> None:
-        await self._recorder.load()
-        state, make = self._recorder.state, redacting(self._journal.redaction, make)
-        call = open_calls(state).get(name)
-        rows, head = await self._journal.inbox(self.id), await self._journal.head(self.id)
-        if call is not None and call.status == "held" and head is not None and head.uid != state.uid:
-            raise ApprovalVoid(f"{name}: it was asked where this session was imported from; resume() asks again here")
-        if call is not None and decisions.fits(call, kind):
-            decision = make(call)
-            decisions.earlier(name, decision, rows, ())
-            letter = decisions.letter(decision)
-            await self._post(letter, decision.by)
-            return
-        before = decisions.asked_before(name)
-        if before is None:
-            raise decisions.why_void(name, state)
-        records = [record async for record in self._journal.read(self.id) if decisions.is_about(record.event, before)]
-        if not records:
-            raise decisions.why_void(name, state)
-        decisions.earlier(name, make(before), (), records)
 
 
 async def driven(session: Session[Any, Any]) -> bool:
@@ -387,13 +374,12 @@ async def driven(session: Session[Any, Any]) -> bool:
         return await apart(drive)
 
 
+def as_call(session: Session[Any, Any], caller: str, filed: str) -> Recorder:
+    """Make a session that of a sub-agent: `caller` is the session whose call it is, `filed` whose workers drive it."""
+    session._caller, session._filed = caller, filed  # noqa: SLF001 - of this class, and no word of its face
+    session._desk = Desk(session._recorder, session._agent, session._deps, filed)  # noqa: SLF001 - as above
+    return session._recorder  # noqa: SLF001 - as above
+
+
 def _id(waiting: Approval | Question | UnknownOutcome | str) -> str:
     return waiting if isinstance(waiting, str) else waiting.id
-
-
-def _said_before(state: State, name: str) -> UserSaid | None:
-    """Return the message that was taken under this id, None if none was."""
-    if name not in state.ids:
-        return None
-    taken = (*state.waiting, *state.said, *(said for turn in state.turns for said in turn.messages))
-    return next((said for said in taken if said.id == name), None)

@@ -56,7 +56,7 @@ async def changed(recorder: Recorder, today: Candidate) -> tuple[Change, ...]:
 def asked_again(state: State, bound: AgentBound, why: str) -> Iterator[CallHeld | CallSuspended]:
     """Yield the facts by which everything that people have said, and that has not started, is asked again."""
     tools = {tool.name: tool for tool in bound.tools}
-    for call in state.calls:
+    for call in state.every_call:
         tool = tools.get(call.tool)
         if call.status == "suspended" and call.kind == "question":
             yield CallSuspended(call.key, "question", call.why)

@@ -16,10 +16,10 @@ PAGE = (ROOT / "docs" / "people.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_the_first_program_escalates_and_expires(tmp_path: Path) -> None:
+def run(block: str, folder: Path) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", BLOCKS[0]],
-        cwd=tmp_path,
+        [sys.executable, "-c", block],
+        cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
         text=True,
@@ -27,20 +27,28 @@ def test_the_first_program_escalates_and_expires(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    first, second, third = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+def test_the_first_program_goes_on_without_waiting(tmp_path: Path) -> None:
+    assert run(BLOCKS[0], tmp_path) == ["I have asked for it.", "It is blue.", "Good news: your refund is on its way."]
+
+
+def test_the_second_program_escalates_and_expires(tmp_path: Path) -> None:
+    first, second, third = run(BLOCKS[1], tmp_path)
     assert re.fullmatch(r"refund waits until \d\d:\d\d:\d\d", first)
     assert second == "nobody decided, so the shift lead is to know of it"
     assert third == "I could not refund it: nobody approved in time."
 
 
-def test_the_second_program_is_an_agent() -> None:
+def test_the_third_program_is_an_agent() -> None:
     @tool(effect="once", needs_approval=True)
     async def refund(order_id: str) -> str:
         """Refund an order."""
         return order_id
 
     names: dict[str, Any] = {"Agent": Agent, "refund": refund}
-    exec(compile(BLOCKS[1], "docs/people.md", "exec"), names)  # noqa: S102 - the document's own program
+    exec(compile(BLOCKS[2], "docs/people.md", "exec"), names)  # noqa: S102 - the document's own program
     assert names["careful"].upgrades == Upgrades(instructions="ask", tools="ask", model="refuse")
 
 

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
 
 from agentkit.core.contract import Contract
 from agentkit.core.events import AgentBound, ModelResponded, Prices
 from agentkit.core.messages import Producer
-from agentkit.core.spec import Binding, BoundTool, Settings, ToolSpec
+from agentkit.core.replacing import replace
+from agentkit.core.spec import Binding, BoundTool, OutputSpec, Settings, ToolSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ def bind(binding: Binding, host: str, prices: Prices | None, *, static: bool) ->
     """Return the event that records a binding, and the contents it names. `static`: the instructions are a constant."""
     instructions = Blob(*_named(binding.instructions.encode("utf-8", "surrogatepass")), shared=static)
     schemas = Blob(*_named(_json([_told(spec) for spec in binding.tools])), shared=True)
-    settings = Blob(*_named(_json(asdict(binding.settings))), shared=True)
+    settings = Blob(*_named(_json(_set(binding.settings))), shared=True)
+    output = binding.settings.output
     contract = Blob(*_named(_json(binding.contract.model_dump(mode="json"))), shared=True)
     event = AgentBound(
         agent=binding.agent,
@@ -46,9 +48,10 @@ def bind(binding: Binding, host: str, prices: Prices | None, *, static: bool) ->
         limits=binding.limits,
         bridges=binding.contract.bridges,
         carrier=next(iter(binding.contract.carrier.read), None),
-        heft=len(instructions.data) + len(schemas.data),
+        heft=len(instructions.data) + len(schemas.data) + (len(settings.data) if output else 0),
         max_tokens=binding.settings.max_tokens,
         prices=prices,
+        output=output.form if output else "",
     )
     return event, (instructions, schemas, settings, contract)
 
@@ -61,7 +64,7 @@ def unbind(event: AgentBound, contents: Mapping[str, bytes]) -> Binding:
         model=event.model,
         instructions=contents[event.instructions].decode("utf-8", "surrogatepass"),
         tools=tuple(_untold(bound, told[bound.name]) for bound in event.tools),
-        settings=Settings(**json.loads(contents[event.settings])),
+        settings=_unset(json.loads(contents[event.settings])),
         contract=Contract.model_validate_json(contents[event.contract]),
         limits=event.limits,
         version=event.version,
@@ -86,11 +89,23 @@ def unstamped(event: ModelResponded, bound: AgentBound) -> ModelResponded:
 
 
 def _told(spec: ToolSpec) -> dict[str, Any]:
-    return {"name": spec.bound.name, "description": spec.description, "parameters": spec.parameters}
+    told = {"name": spec.bound.name, "description": spec.description, "parameters": spec.parameters}
+    return told | {"strict": True} if spec.strict else told
 
 
 def _untold(bound: BoundTool, told: dict[str, Any]) -> ToolSpec:
-    return ToolSpec(bound, told["description"], told["parameters"])
+    return ToolSpec(bound, told["description"], told["parameters"], told.get("strict", False))
+
+
+def _set(settings: Settings) -> dict[str, Any]:
+    """Return settings as an object; later fields only where they are used, so that old bindings stay equal."""
+    new = {"strict_tools": settings.strict_tools, "output": settings.output}
+    return {name: value for name, value in asdict(settings).items() if name not in new or new[name]}
+
+
+def _unset(given: dict[str, Any]) -> Settings:
+    output = given.pop("output", None)
+    return Settings(**given, output=OutputSpec(**output) if output else None)
 
 
 def _json(value: object) -> bytes:

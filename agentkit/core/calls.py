@@ -1,6 +1,6 @@
 """How a call moves. `*` marks a settled state: the call has a result.
 
-    requested  refused* | held | started | closed*
+    requested  refused* | held | started | closed* | deferred* (and held, outside its step)
     held       approved | denied* | closed* | held (what was to be approved has changed) | refused* (tool gone)
     approved   started | held | refused* | closed*
     started    finished* | unknown (ToolUnknown, or RunStarted) | suspended
@@ -9,11 +9,14 @@
 
 `FROM` is that table by event; a test draws the picture above from it. Entering held, suspended or unknown opens a
 question whose number is the seq of the event; a decision names that number, and an older one is refused.
-`CallEscalated` moves nothing: somebody else was told of the open question, once.
+`CallEscalated` moves nothing: somebody else was told of the open question, once. Nor does `CallWoken`, by which a call
+that is suspended for a child session starts again; where it still runs, the news are kept until it is suspended. A
+deferred call is settled in its step and goes on outside of it (deferring.py), where this table rules it too.
 """
 
 from typing import TypeAlias
 
+from agentkit.core.deferring import put_aside
 from agentkit.core.events import (
     CallAnswered,
     CallApproved,
@@ -28,15 +31,19 @@ from agentkit.core.events import (
     ToolStarted,
     ToolUnknown,
 )
+from agentkit.core.events_people import CallDeferred, CallWoken
 from agentkit.core.messages import Part
+from agentkit.core.output import answered, is_answer, refused
 from agentkit.core.replacing import replace
-from agentkit.core.state import Call, CallStatus, Phase, State
-from agentkit.core.turns import next_step
+from agentkit.core.state import Call, CallStatus, Origin, Phase, State
+from agentkit.core.trust import origin
+from agentkit.core.turns import next_step, used_below
 from agentkit.errors import ProtocolError
 
 CallEvent: TypeAlias = (
     CallRefused
     | CallHeld
+    | CallDeferred
     | CallApproved
     | CallDenied
     | CallClosed
@@ -44,6 +51,7 @@ CallEvent: TypeAlias = (
     | ToolFinished
     | ToolUnknown
     | CallSuspended
+    | CallWoken
     | CallAnswered
     | CallResolved
     | CallEscalated
@@ -52,6 +60,7 @@ CallEvent: TypeAlias = (
 FROM: dict[type[CallEvent], tuple[CallStatus, ...]] = {
     CallRefused: ("requested", "held", "approved"),
     CallHeld: ("requested", "held", "approved", "unknown"),
+    CallDeferred: ("requested",),
     CallApproved: ("held",),
     CallDenied: ("held",),
     CallClosed: ("requested", "held", "approved", "suspended", "unknown"),
@@ -59,6 +68,7 @@ FROM: dict[type[CallEvent], tuple[CallStatus, ...]] = {
     ToolFinished: ("started", "suspended", "unknown"),
     ToolUnknown: ("started", "suspended", "unknown"),
     CallSuspended: ("started", "suspended"),
+    CallWoken: ("started", "suspended", "unknown"),
     CallAnswered: ("suspended",),
     CallResolved: ("unknown",),
     CallEscalated: ("held", "suspended", "unknown"),
@@ -73,31 +83,60 @@ def move(state: State, event: CallEvent) -> State:
     if call.status not in FROM[type(event)]:
         raise ProtocolError(f"{type(event).__name__}: call {call.key} is {call.status}")
     moved = _moved(state, call, event)
-    calls = tuple(moved if other.key == call.key else other for other in state.calls)
-    state = replace(state, calls=calls)
-    if isinstance(event, ToolStarted) and call.started == 0:
+    state = put_aside(_with(state, moved), call, event) if isinstance(event, CallDeferred) else _with(state, moved)
+    if isinstance(event, ToolStarted) and call.started == 0 and not (call.deferred or is_answer(state, call)):
         state = replace(state, tool_calls=state.tool_calls + 1)
+    if isinstance(event, CallRefused) and is_answer(state, call):
+        state = refused(state, event.parts)
     if isinstance(event, CallResolved) and moved.settled and event.kind == "unknown":
         state = replace(state, given_up=state.given_up | {(call.tool, call.arguments)})
-    if state.phase is Phase.ACTING and all(other.settled for other in calls):
-        return next_step(state)
+    if isinstance(event, ToolFinished | CallResolved):
+        state = _came(state, call, event)
+    if state.phase is Phase.ACTING and not call.deferred and all(other.settled for other in state.calls):
+        return answered(state) or next_step(state)
     return state
+
+
+def _came(state: State, call: Call, event: ToolFinished | CallResolved) -> State:
+    """Take what a result brings beside its parts: what was cut from it, and what a sub-agent used."""
+    if event.cut is not None:
+        state = replace(state, cuts=state.cuts.append((call.key, event.cut)))
+    child = event.child if isinstance(event, ToolFinished) else None
+    return state if child is None else used_below(state, child)
+
+
+def _with(state: State, moved: Call) -> State:
+    among = state.deferred if moved.deferred else state.calls
+    calls = tuple(moved if other.key == moved.key else other for other in among)
+    return replace(state, deferred=calls) if moved.deferred else replace(state, calls=calls)
 
 
 def _moved(state: State, call: Call, event: CallEvent) -> Call:
     if isinstance(event, CallApproved | CallDenied | CallAnswered | CallEscalated):
         return _of_question(call, event)
     match event:
-        case CallRefused(parts=parts):
-            return _settled(call, "refused", parts)
+        case CallRefused() | CallDeferred():
+            return _not_run(call, event)
         case CallHeld():
             return _held(state, call, event)
         case CallClosed(parts=parts):
             return _closed(state, call, parts)
-        case CallSuspended(kind=kind, text=text):
-            return state.asking(replace(call, status="suspended", kind=kind, why=text))
+        case CallWoken() | CallSuspended():
+            return _of_suspended(state, call, event)
         case _:
             return _ran(state, call, event)
+
+
+def _not_run(call: Call, event: CallRefused | CallDeferred) -> Call:
+    if isinstance(event, CallDeferred):
+        return _settled(call, "deferred", event.parts)
+    return replace(_settled(call, "refused", event.parts), refusal=event.kind)
+
+
+def _of_suspended(state: State, call: Call, event: CallWoken | CallSuspended) -> Call:
+    if isinstance(event, CallWoken):
+        return replace(call, woken=True)
+    return state.asking(replace(call, status="suspended", kind=event.kind, why=event.text))
 
 
 def _of_question(call: Call, event: CallApproved | CallDenied | CallAnswered | CallEscalated) -> Call:
@@ -105,18 +144,23 @@ def _of_question(call: Call, event: CallApproved | CallDenied | CallAnswered | C
     if isinstance(event, CallEscalated):
         return _escalated(call, event)
     if isinstance(event, CallApproved):
-        return replace(call, status="approved", edited=call.edited if event.edited is None else event.edited)
-    return _settled(call, "denied" if isinstance(event, CallDenied) else "finished", event.parts)
+        if event.edited is None:
+            return replace(call, status="approved")
+        return replace(call, status="approved", edited=event.edited, mended=None, how="")
+    if isinstance(event, CallDenied):
+        return _settled(call, "denied", event.parts)
+    return _settled(call, "finished", event.parts, "known")
 
 
 def _ran(state: State, call: Call, event: ToolStarted | ToolFinished | ToolUnknown | CallResolved) -> Call:
     if isinstance(event, ToolStarted):
         return _started(state, call, event)
     if isinstance(event, ToolFinished):
-        return _settled(call, "finished", event.parts)
+        whose = origin(state, call, failed=event.failed)
+        return replace(_settled(call, "finished", event.parts, whose), hint=event.hint)
     if isinstance(event, ToolUnknown):
         return _cut_off(state, call, event)
-    return _resolved(call, event)
+    return _resolved(state, call, event)
 
 
 def _cut_off(state: State, call: Call, event: ToolUnknown) -> Call:
@@ -125,21 +169,22 @@ def _cut_off(state: State, call: Call, event: ToolUnknown) -> Call:
     return state.asking(replace(fresh, reconciled=False, cleared=False))
 
 
-def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...]) -> Call:
-    return replace(call, status=status, parts=parts, question=0)
+def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...], whose: Origin = "") -> Call:
+    return replace(call, status=status, parts=parts, question=0, origin=whose)
 
 
 def _held(state: State, call: Call, event: CallHeld) -> Call:
     if call.status == "unknown" and not call.cleared:
         raise ProtocolError(f"call {call.key}: its outcome is unknown")
     held = replace(call, status="held", kind=event.kind, why=event.why, cleared=False)
+    held = replace(held, mended=event.mended, how=event.how)
     return state.asking(replace(held, digest=event.digest, arguments=event.arguments))
 
 
 def _closed(state: State, call: Call, parts: tuple[Part, ...]) -> Call:
     if call.status == "unknown" and call.effect == "once" and not call.cleared:
         raise ProtocolError(f"call {call.key}: its outcome is unknown, so it cannot be closed")
-    if state.ending is None and call.status != "unknown":
+    if (state.ending is None or call.deferred) and call.status != "unknown":
         raise ProtocolError(f"call {call.key}: the turn is not ending")
     return _settled(call, "closed", parts)
 
@@ -147,25 +192,35 @@ def _closed(state: State, call: Call, parts: tuple[Part, ...]) -> Call:
 def _started(state: State, call: Call, event: ToolStarted) -> Call:
     if call.status == "unknown" and call.effect == "once" and not call.cleared:
         raise ProtocolError(f"call {call.key}: it may have happened, so it is not started again")
+    tool = state.tool(call.tool)
     return replace(
         call,
         status="started",
+        untrusted=call.untrusted or (tool is not None and tool.untrusted),
         started=state.seq,
         effect=event.effect,
         digest=event.digest,
         arguments=event.arguments,
+        mended=event.mended,
+        how=event.how,
         uid=call.uid or state.uid,
         question=0,
         cleared=False,
+        woken=False,
     )
 
 
-def _resolved(call: Call, event: CallResolved) -> Call:
+def _resolved(state: State, call: Call, event: CallResolved) -> Call:
     if event.source != "tool":  # a run that ends after all knows its call, not the question that was opened since
         _current(call, event.question)
     if call.cleared:
         raise ProtocolError(f"call {call.key}: it is known that it did not happen")
-    if event.kind == "happened" or (event.kind == "unknown" and event.source == "person"):
+    if event.kind == "happened":
+        of_person = event.source == "person"
+        return _settled(
+            call, "finished", event.parts, "known" if of_person else origin(state, call, failed=event.failed)
+        )
+    if event.kind == "unknown" and event.source == "person":
         return _settled(call, "finished", event.parts)
     if event.kind == "not_happened":
         return replace(call, cleared=True, lost=0 if event.source == "person" else call.lost)

@@ -130,6 +130,7 @@ def _told(spec: ToolSpec) -> dict[str, Json]:
         "effect": bound.effect,
         "exclusive": bound.exclusive,
         "reconcile": bound.has_reconcile,
+        "untrusted": bound.untrusted,
     }
 
 

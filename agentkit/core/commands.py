@@ -6,7 +6,7 @@ Commands are derived from the state and never stored: a crash loses work in flig
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from agentkit.core.events import CallRefused
+from agentkit.core.events import CallRefused, OutputRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,11 @@ class CallModel:
 
 @dataclass(frozen=True, slots=True)
 class CheckCall:
-    """Look whether a call may start: parse, schema, policy. `arguments` are the effective ones."""
+    """Look whether a call may start: parse, schema, policy. `arguments` are the effective ones.
+
+    Where `call` is core/output's OUTPUT, look whether the answer, `arguments`, is of the type asked for; `tool` then
+    says how it was to be given.
+    """
 
     call: str
     tool: str
@@ -35,6 +39,7 @@ class RunTool:
     arguments: str
     started: int
     edited: bool = False
+    how: str = ""  # the arguments were made usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Reconcile:
     arguments: str
     question: int
     edited: bool = False
+    how: str = ""
 
 
 Command: TypeAlias = CallModel | CheckCall | RunTool | Reconcile
@@ -53,17 +59,25 @@ Command: TypeAlias = CallModel | CheckCall | RunTool | Reconcile
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The call may start; `arguments` is the hash of its parsed arguments, equal for equal arguments."""
+    """The call may start; `arguments` is the hash of its parsed arguments, equal for equal arguments.
+
+    `mended`: the arguments it starts with, where its tool's policies changed them; `how`: what was done. So in `Hold`.
+    """
 
     arguments: str
+    mended: str | None = None
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The call needs a person's yes first."""
+    """The call needs a person's yes first; `defer`: the talk goes on meanwhile."""
 
     arguments: str
     why: str = ""
+    mended: str | None = None
+    how: str = ""
+    defer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +87,11 @@ class Refuse:
     event: CallRefused
 
 
-Verdict: TypeAlias = Go | Hold | Refuse
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """The answer is not of the type asked for; `event` tells the model what to mend."""
+
+    event: OutputRefused
+
+
+Verdict: TypeAlias = Go | Hold | Refuse | Mend

@@ -88,10 +88,17 @@ class CallIds(Row):
 
 
 class StrictTools(Row):
-    """How functions with `strict: true` are served: which path takes the place of the usual one, and all or none."""
+    """How functions with `strict: true` are served.
+
+    Attributes:
+        path: put between the address and the usual path, like "/beta".
+        all_or_none: all functions of a request are strict, or none is.
+        subset: whose subset of JSON Schema their parameters have to be in (tools/strict.py).
+    """
 
     path: str | None = None
     all_or_none: bool = False
+    subset: Literal["openai", "deepseek"] = "openai"
 
 
 class ErrorMatch(Row):
@@ -137,9 +144,14 @@ class Contract(Row):
     apart: tuple[tuple[str, ...], ...] = ()  # body fields (or paths) of which only one may be sent
     strict_tools: StrictTools | None = None  # None: not known to be served
     json_mode: tuple[Literal["json_object", "json_schema"], ...] = ("json_object", "json_schema")
+    # How an answer of a type is asked for. auto: beside tools by a tool, without them by the best of `json_mode`.
+    typed_output: Literal["auto", "tool", "text"] = "auto"
     empty_content: Literal["empty", "null", "omit"] = "empty"  # content of a text-less assistant message
     token_limit_key: str = "max_tokens"  # noqa: S105 - the name of a body field
     parallel_calls_key: str | None = None
+    # Schemas of tools: references as they are, or what they name put in their place (a recursion is cut, and says so).
+    schema_refs: Literal["keep", "inline"] = "keep"
+    tool_parts: tuple[Literal["image", "file"], ...] = ()  # what a tool's result may hold; a text stands in for others
     usage_in_stream: bool = True  # ask for it by stream_options.include_usage
     always_stream: bool = False  # the service answers only in streams
     repairs: tuple[Literal["think", "dsml"], ...] = ()  # markup leaking into content that is put where it belongs

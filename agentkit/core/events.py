@@ -10,12 +10,14 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from agentkit.core.contract import Bridges
+from agentkit.core.cutting import Cut
+from agentkit.core.events_people import CallDeferred, CallWoken, HandedBack, PersonAnswered
 from agentkit.core.messages import AssistantMessage, Part
-from agentkit.core.spec import BoundTool, Effect, Limits, Usage
+from agentkit.core.spec import BoundTool, Child, Effect, Limits, Usage
 
 FORMAT = 1
 
-LimitKind: TypeAlias = Literal["steps", "tool_calls", "tokens", "seconds", "cost"]
+LimitKind: TypeAlias = Literal["steps", "tool_calls", "tokens", "seconds", "cost", "repairs", "repeats"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class SessionStarted:
     uid: str
     agent: str
     format: int = FORMAT
+    parent: str = ""  # the session whose call it is, where it is a sub-agent's
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class AgentBound:
     heft: int = 0  # bytes of instructions and schemas, which every request carries
     max_tokens: int | None = None
     prices: Prices | None = None
+    output: str = ""  # how the answer is to be given, where it has to be of a type; empty: as text
     declared: str | None = None  # the agent's own instructions (hash), where the session keeps others it recorded
 
 
@@ -87,6 +91,7 @@ class UserSaid:
     id: str | None = None
     by: str | None = None
     now: bool = False
+    about: str = ""  # the deferred call whose outcome it tells: a notice of agentkit's, not a person's message
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +181,15 @@ class CallRefused:
 
 @dataclass(frozen=True, slots=True)
 class CallHeld:
-    """A call waits for a person. `digest` and `arguments` (a hash) are what is to be approved."""
+    """A call waits for a person's yes to `digest` and `arguments` (a hash). `mended`, `how`: as in `ToolStarted`."""
 
     call: str
     kind: Literal["approval", "twin"]
     digest: str
     arguments: str
     why: str = ""
+    mended: str | None = None
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,27 +224,29 @@ class CallClosed:
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """On disk before the tool runs. `arguments` is the hash of the effective arguments.
-
-    `process` says who starts it: of the first call in a run that changes the world, where no `RunStarted` has said so.
-    """
+    """On disk before the tool runs. `arguments`: the hash of the effective ones; `mended`: as policies left them."""
 
     call: str
     effect: Effect
     digest: str
     arguments: str
     edited: str | None = None
-    process: str = ""
+    process: str = ""  # who starts it: of a run's first call that changes the world, where no `RunStarted` says so
+    mended: str | None = None
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """The outcome of a call; `detail` holds an exception in full, for people."""
+    """The outcome of a call. `detail`: exceptions, for people; `cut`: `parts` are not all; `hint` comes behind."""
 
     call: str
     parts: tuple[Part, ...]
     failed: bool = False
     detail: str | None = None
+    cut: Cut | None = None
+    hint: str = ""
+    child: Child | None = None  # of a sub-agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +293,7 @@ class CallResolved:
     parts: tuple[Part, ...] = ()
     why: str = ""
     failed: bool = False  # of what happened: the tool itself said that it did not work
+    cut: Cut | None = None  # as of `ToolFinished`
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +376,7 @@ AnyEvent: TypeAlias = (
     | OutputRefused
     | CallRefused
     | CallHeld
+    | CallDeferred
     | CallApproved
     | CallDenied
     | CallClosed
@@ -373,6 +384,7 @@ AnyEvent: TypeAlias = (
     | ToolFinished
     | ToolUnknown
     | CallSuspended
+    | CallWoken
     | CallAnswered
     | CallResolved
     | CallEscalated
@@ -380,6 +392,8 @@ AnyEvent: TypeAlias = (
     | LimitReached
     | InboxRefused
     | TurnEnded
+    | PersonAnswered
+    | HandedBack
     | Compacted
     | Forked
 )

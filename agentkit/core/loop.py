@@ -6,6 +6,8 @@
     ACTING    call events (calls.py); the last one settled: results enter the transcript, step+1 → THINKING
     FAULTED   owes nothing; TurnResumed → THINKING; CancelRequested, then TurnEnded → IDLE
     ENDING    TurnEnded → IDLE, or THINKING of the next waiting message
+    any       PersonAnswered (muting.py): a person answers → ENDING, or cuts off what the agent is at, then answers;
+              HandedBack; events of deferred calls (deferring.py)
 
 A driver only ever does this: load and fold; start every command that is not in flight; if none is in flight, rest;
 else wait until one finishes and record it. So a crash loses nothing but work in flight, and resuming is loading.
@@ -14,7 +16,7 @@ else wait until one finishes and record it. So a crash loses nothing but work in
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from agentkit.core import calls, turns
+from agentkit.core import calls, muting, turns
 from agentkit.core.events import (
     AgentBound,
     AnyEvent,
@@ -35,6 +37,7 @@ from agentkit.core.events import (
     TurnResumed,
     UserSaid,
 )
+from agentkit.core.events_people import HandedBack, PersonAnswered
 from agentkit.core.owed import commands, follows
 from agentkit.core.replacing import replace
 from agentkit.core.state import Phase, State
@@ -63,10 +66,12 @@ TABLE: dict[type[Any], tuple[frozenset[Phase], Move]] = {
     CancelRequested: (_OPEN, turns.cancel_requested),
     LimitReached: (_THINKING | _ACTING, turns.limit_reached),
     InboxRefused: (_ANY, turns.inbox_refused),
-    TurnEnded: (frozenset({Phase.THINKING, Phase.FAULTED, Phase.ENDING}), turns.turn_ended),
+    TurnEnded: (frozenset({Phase.THINKING, Phase.FAULTED, Phase.ENDING}), muting.turn_ended),
     Compacted: (_ANY - _ACTING, turns.compacted),
     Forked: (_ANY, turns.forked),
-    **dict.fromkeys(calls.FROM, (_ACTING, calls.move)),
+    PersonAnswered: (_ANY, muting.person_answered),
+    HandedBack: (_ANY, muting.handed_back),
+    **dict.fromkeys(calls.FROM, (_ANY, calls.move)),  # outside of ACTING only the deferred ones are there
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
@@ -31,10 +31,28 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A text kept outside its event, in the journal's blobs: the driver fetches it when a request needs it."""
+    """A part kept outside its event, in the journal's blobs: the driver fetches it when a request needs it.
+
+    Attributes:
+        hash: of its contents: a text, or the URL of a picture or of a file.
+        size: of its contents in bytes, UTF-8.
+        kind: what the contents are. name: of a file.
+    """
 
     hash: str
-    size: int  # bytes, UTF-8
+    size: int
+    kind: Literal["text", "image", "file"] = "text"
+    name: str = ""
+
+    def holding(self, contents: str) -> "Part":
+        """Return the part that was stored."""
+        match self.kind:
+            case "text":
+                return Text(contents)
+            case "image":
+                return Image(contents)
+            case "file":  # pragma: no branch - the last kind
+                return File(self.name, contents)
 
 
 Part: TypeAlias = Text | Image | File | Stored
@@ -125,5 +143,7 @@ def _shown(part: Part) -> str:
             return "[image]"
         case File(name, _):
             return f"[file {name}]"
-        case Stored(_, size):  # pragma: no branch - the last kind of part
+        case Stored(_, size, "text"):
             return f"[{size} bytes, stored]"
+        case Stored():  # pragma: no branch - the last kind of part
+            return _shown(part.holding(""))

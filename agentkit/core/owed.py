@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
-from agentkit.core import words
-from agentkit.core.commands import CallModel, CheckCall, Command, Go, Hold, Reconcile, Refuse, RunTool, Verdict
+from agentkit.core import progress, words
+from agentkit.core.commands import CallModel, CheckCall, Command, Go, Hold, Mend, Reconcile, Refuse, RunTool, Verdict
+from agentkit.core.deferring import deferral, may_run, notice
 from agentkit.core.events import (
     AnyEvent,
     CallClosed,
@@ -18,8 +20,12 @@ from agentkit.core.events import (
     ToolStarted,
     TurnEnded,
 )
+from agentkit.core.events_people import CallDeferred
+from agentkit.core.output import OUTPUT, check, in_vain, is_answer, judged, not_alone
+from agentkit.core.replacing import replace
 from agentkit.core.spec import BoundTool, Effect, Limits
 from agentkit.core.state import PARKED, Call, Phase, State
+from agentkit.core.trust import doubt
 from agentkit.core.turns import reservation
 
 MAX_REJECTED = 3  # unusable answers to one request, before the turn faults
@@ -36,17 +42,25 @@ def follows(state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
     """
     if state.bound is None:
         return None
+    return notice(state) or _first(state, state.deferred, verdicts) or _of_turn(state, verdicts)
+
+
+def _of_turn(state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
     match state.phase:
         case Phase.THINKING:
             return None if state.flight else _thinking(state)
         case Phase.ACTING:
-            return next((event for call in state.calls if (event := _of_call(state, call, verdicts))), None)
+            return _first(state, state.calls, verdicts)
         case Phase.FAULTED:
             return _faulted(state)
         case Phase.ENDING:
-            return _ended(state) or TurnEnded("completed")
+            return _ended(state) or judged(state, verdicts.get(OUTPUT))
         case Phase.IDLE:  # pragma: no branch - the last phase
             return None
+
+
+def _first(state: State, calls: tuple[Call, ...], verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
+    return next((event for call in calls if (event := _of_call(state, call, verdicts))), None)
 
 
 def _ended(state: State) -> TurnEnded | None:
@@ -59,9 +73,9 @@ def _faulted(state: State) -> TurnEnded | None:
     return TurnEnded("failed", state.fault.text if state.fault else "")
 
 
-def _thinking(state: State) -> AnyEvent:
+def _thinking(state: State) -> AnyEvent | None:
     ended = _ended(state)
-    if ended:
+    if ended or state.muted:
         return ended
     if state.rejected >= MAX_REJECTED:
         kind = state.rejected_as if state.rejected_as in {"malformed", "cut_off"} else "rejected"
@@ -69,7 +83,8 @@ def _thinking(state: State) -> AnyEvent:
     if state.interrupted >= MAX_INTERRUPTED:
         return ModelFailed("interrupted", _in_vain(state, f"the answer broke off {state.interrupted} times in a row"))
     tokens, cost = reservation(state)
-    met = _out_of_steps(state) or _out_of_tokens(state, tokens) or _out_of_money(state, cost)
+    stuck = in_vain(state) or progress.over(state)
+    met = stuck or _out_of_steps(state) or _out_of_tokens(state, tokens) or _out_of_money(state, cost)
     return met or ModelStarted(state.attempt + 1, tokens, cost)
 
 
@@ -82,8 +97,8 @@ def _limits(state: State) -> Limits:
 
 
 def _out_of_steps(state: State) -> LimitReached | None:
-    most = _limits(state).steps
-    return _over("steps", f"{most} steps in one turn") if most is not None and state.step > most else None
+    most, used = _limits(state).steps, state.step + state.steps_below
+    return _over("steps", f"{most} steps in one turn") if most is not None and used > most else None
 
 
 def _out_of_tokens(state: State, next_call: int) -> LimitReached | None:
@@ -112,11 +127,11 @@ def _of_call(state: State, call: Call, verdicts: Mapping[str, Verdict]) -> AnyEv
     tool = state.tool(call.tool)
     match call.status:
         case "requested" | "approved":
-            return _before_start(state, call, tool, verdicts.get(call.key))
+            return not_alone(state, call) or _before_start(state, call, tool, verdicts.get(call.key))
         case "held":
             return _still_held(state, call, tool)
         case "suspended":
-            return _close(state, call) if state.ending else None
+            return _of_suspended(state, call, tool)
         case "unknown":
             return _of_unknown(state, call, tool)
         case _:
@@ -124,45 +139,83 @@ def _of_call(state: State, call: Call, verdicts: Mapping[str, Verdict]) -> AnyEv
 
 
 def _before_start(state: State, call: Call, tool: BoundTool | None, verdict: Verdict | None) -> AnyEvent | None:
-    if state.ending:
+    if _ending(state, call):
         return _close(state, call)
-    if tool is None and call.status == "approved":
-        return CallRefused(call.key, "gone", words.gone(call.tool))
-    if tool is None:
-        return CallRefused(call.key, "unknown_tool", words.unknown_tool(call.tool, list(state.tools)))
+    refused = _unusable(state, call, tool)
+    if tool is None or refused:
+        return refused
     if verdict is None:
         return None
-    if isinstance(verdict, Refuse):
-        return verdict.event
+    if isinstance(verdict, Refuse | Mend):
+        return _refused(state, call, verdict)
+    if verdict.mended is not None:
+        call = replace(call, mended=verdict.mended, how=verdict.how)
     return _hold(state, call, tool, verdict) or (_start(state, call, tool, verdict.arguments))
 
 
-def _hold(state: State, call: Call, tool: BoundTool, verdict: Go | Hold) -> CallHeld | None:
+def _unusable(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | None:
+    """Return the refusal of a call whose tool is not there, or not for this agent."""
+    if tool is not None:
+        return CallRefused(call.key, "policy", words.forbidden(call.tool)) if tool.forbidden else None
+    if call.status == "requested":
+        event = CallRefused(call.key, "unknown_tool", words.unknown_tool(call.tool, list(state.tools)))
+        return progress.refused(state, call, event)
+    return CallRefused(call.key, "gone", words.gone(call.tool))
+
+
+def _refused(state: State, call: Call, verdict: Refuse | Mend) -> AnyEvent:
+    """Return a refusal with what is told behind it; nothing is behind an answer's, which has to come right."""
+    told = isinstance(verdict, Refuse) and not is_answer(state, call)
+    return progress.refused(state, call, verdict.event) if told else verdict.event  # type: ignore[arg-type]  # `told` says so
+
+
+def _ending(state: State, call: Call) -> bool:
+    """Tell whether the turn is to end, as far as it concerns a call: a deferred one has left it."""
+    return state.ending is not None and not call.deferred
+
+
+def _hold(
+    state: State, call: Call, tool: BoundTool, verdict: Go | Hold
+) -> CallHeld | CallDeferred | CallRefused | None:
     approved = call.status == "approved"
     if approved and (call.digest != tool.digest or (call.edited is None and call.arguments != verdict.arguments)):
-        return CallHeld(call.key, "approval", tool.digest, verdict.arguments, "what was approved has changed")
-    if not approved and (isinstance(verdict, Hold) or (state.forked and tool.effect == "once")):
-        why = verdict.why if isinstance(verdict, Hold) else "this session is a copy of another"
-        return CallHeld(call.key, "approval", tool.digest, verdict.arguments, why)
+        why = "what was approved has changed"
+        return CallHeld(call.key, "approval", tool.digest, verdict.arguments, why, call.mended, call.how)
+    doubts = None if approved else _why(state, call, tool, verdict)
+    if doubts is not None:
+        if isinstance(verdict, Hold) and verdict.defer:
+            return deferral(state, call, tool, verdict.arguments, doubts)
+        return CallHeld(call.key, "approval", tool.digest, verdict.arguments, doubts, call.mended, call.how)
     return None if approved and call.kind == "twin" else _twin(state, call, tool, verdict.arguments)
+
+
+def _why(state: State, call: Call, tool: BoundTool, verdict: Go | Hold) -> str | None:
+    """Return why a person has to agree, all reasons together; None: nobody has to."""
+    copied = state.forked and tool.effect == "once"
+    said = verdict.why if isinstance(verdict, Hold) else "this session is a copy of another" if copied else None
+    outside = doubt(state, call, tool)
+    return f"{said}; {outside}" if said and outside else outside or said
 
 
 def _twin(state: State, call: Call, tool: BoundTool, arguments: str) -> CallHeld | None:
     same = (call.tool, arguments)
-    alive = (other for other in state.calls if other.key != call.key and other.status == "unknown")
+    alive = (other for other in state.every_call if other.key != call.key and other.status == "unknown")
     open_twin = any(other.effect == "once" and (other.tool, other.arguments) == same for other in alive)
     if not open_twin and same not in state.given_up:
         return None
-    return CallHeld(call.key, "twin", tool.digest, arguments, "an equal call was made, and its outcome is not known")
+    why = "an equal call was made, and its outcome is not known"
+    return CallHeld(call.key, "twin", tool.digest, arguments, why, call.mended, call.how)
 
 
 def _start(state: State, call: Call, tool: BoundTool, arguments: str) -> ToolStarted | LimitReached | None:
     if not may_start(state, call):
         return None
     most = _limits(state).tool_calls
-    if most is not None and call.started == 0 and state.tool_calls >= most:
+    counts = call.started == 0 and not call.deferred and not is_answer(state, call)
+    if most is not None and counts and state.tool_calls >= most:
         return _over("tool_calls", f"{most} tool calls in one turn")
-    return ToolStarted(call.key, stricter(tool.effect, call), tool.digest, arguments, call.edited)
+    effect, how = stricter(tool.effect, call), call.how
+    return ToolStarted(call.key, effect, tool.digest, arguments, call.edited, mended=call.mended, how=how)
 
 
 def stricter(effect: Effect, call: Call) -> Effect:
@@ -173,28 +226,49 @@ def stricter(effect: Effect, call: Call) -> Effect:
 
 
 def _still_held(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | None:
-    if state.ending:
+    if _ending(state, call):
         return _close(state, call)
-    if tool is None:
-        return CallRefused(call.key, "gone", words.gone(call.tool))
+    refused = _unusable(state, call, tool)
+    if tool is None or refused:
+        return refused
     if call.digest != tool.digest:
-        return CallHeld(call.key, call.kind or "approval", tool.digest, call.arguments, "the tool has changed")  # type: ignore[arg-type]  # a held call's kind is one of the two
+        kind: Any = call.kind or "approval"  # a held call's kind is one of the two of `CallHeld`
+        return CallHeld(call.key, kind, tool.digest, call.arguments, "the tool has changed", call.mended, call.how)
     return None
+
+
+def _of_suspended(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | None:
+    if _ending(state, call):
+        return None if called_off(state, call) else _close(state, call)
+    if not call.woken:
+        return None
+    if tool is None or tool.forbidden or not tool.child:
+        return _failed(call, words.gone(call.tool))
+    return _start(state, call, tool, call.arguments)
+
+
+def called_off(state: State, call: Call) -> bool:
+    """Tell whether a call's child session has to be ended, because its turn is: then the call is over, too."""
+    tool = state.tool(call.tool)
+    over = tool is not None and tool.child and _ending(state, call)
+    return over and call.started > 0 and call.status in {"suspended", "unknown"}
 
 
 def _of_unknown(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | None:
     once = call.effect == "once" or (tool is not None and tool.effect == "once")
     if once and not call.cleared:
         return None
-    if state.ending:
-        return _close(state, call)
-    if tool is None:
-        return CallClosed(call.key, "gone", words.gone(call.tool)) if once else _failed(call, words.gone(call.tool))
-    if call.lost >= MAX_LOST:
+    if _ending(state, call):
+        return None if called_off(state, call) else _close(state, call)
+    if tool is None or tool.forbidden:
+        told = words.gone(call.tool) if tool is None else words.forbidden(call.tool)
+        return CallClosed(call.key, "gone", told) if once else _failed(call, told)
+    if call.lost >= MAX_LOST and not tool.child:  # a child session counts what it lost by itself
         return _failed(call, (words.broken_off if once else words.crashed)(call.tool, call.lost))
     if once and (call.digest != tool.digest or call.uid != state.uid):
         changed = "the tool has changed" if call.digest != tool.digest else "this session was copied"
-        return CallHeld(call.key, "approval", tool.digest, call.arguments, f"{changed} since it was started")
+        why = f"{changed} since it was started"
+        return CallHeld(call.key, "approval", tool.digest, call.arguments, why, call.mended, call.how)
     twin = _twin(state, call, tool, call.arguments) if once else None
     return twin or _start(state, call, tool, call.arguments)
 
@@ -216,6 +290,8 @@ def may_start(state: State, call: Call) -> bool:
     not for those that wait for people themselves.
     """
     exclusive = _exclusive(state, call)
+    if call.deferred:
+        return may_run(state, call, frozenset(each.key for each in state.deferred if _exclusive(state, each)))
     parked = False
     for earlier in state.calls:
         if earlier.key == call.key:
@@ -238,11 +314,13 @@ def _exclusive(state: State, call: Call) -> bool:
 
 def commands(state: State) -> tuple[Command, ...]:
     """Return everything the world owes this session now."""
+    asides = tuple(command for call in state.deferred if (command := _owed(state, call)))
     if state.phase is Phase.THINKING and state.flight and state.flight.purpose == "answer":
-        return () if cut_short(state) else (CallModel(f"{state.turn}.{state.step}", state.attempt),)
+        return asides if cut_short(state) else (*asides, CallModel(f"{state.turn}.{state.step}", state.attempt))
     if state.phase is not Phase.ACTING:
-        return ()
-    return tuple(command for call in state.calls if (command := _owed(state, call)))
+        last = check(state)
+        return (*asides, last) if last else asides
+    return (*asides, *(command for call in state.calls if (command := _owed(state, call))))
 
 
 def cut_short(state: State) -> bool:
@@ -252,14 +330,21 @@ def cut_short(state: State) -> bool:
 
 def _owed(state: State, call: Call) -> Command | None:
     match call.status:
-        case "requested" | "approved" if may_start(state, call) and not state.ending:
+        case "requested" | "approved" if may_start(state, call) and not _ending(state, call):
             return CheckCall(call.key, call.tool, call.effective)
-        case "started" if not cut_short(state):
-            return RunTool(call.key, call.tool, call.effective, call.started, call.edited is not None)
+        case "started" | "suspended" | "unknown" if _runs(state, call):
+            return RunTool(call.key, call.tool, call.effective, call.started, call.edited is not None, call.how)
         case "unknown" if _may_reconcile(state, call):
-            return Reconcile(call.key, call.tool, call.effective, call.question, call.edited is not None)
+            return Reconcile(call.key, call.tool, call.effective, call.question, call.edited is not None, call.how)
         case _:
             return None
+
+
+def _runs(state: State, call: Call) -> bool:
+    """Tell whether a tool's body has to run: a started call's, or a sub-agent's, to end its session."""
+    if call.status == "started":
+        return call.deferred or not cut_short(state)
+    return called_off(state, call)
 
 
 def _may_reconcile(state: State, call: Call) -> bool:
@@ -276,7 +361,9 @@ def awaits(state: State, command: Command) -> bool:
             return state.flight is not None and state.attempt == attempt
         case RunTool(call=key, started=started):
             call = state.call(key)
-            return call is not None and call.status == "started" and call.started == started
+            return (
+                call is not None and call.started == started and (call.status == "started" or called_off(state, call))
+            )
         case Reconcile(call=key, question=question):
             call = state.call(key)
             return call is not None and call.status == "unknown" and call.question == question

@@ -23,8 +23,10 @@ else:
         fields = getattr(value, "__dict__", None)
         if fields is None:
             return dataclasses.replace(value, **changes)
-        if not changes.keys() <= fields.keys():
-            raise TypeError(f"{type(value).__name__} has no {', '.join(sorted(changes.keys() - fields.keys()))}")
         new = object.__new__(type(value))
-        new.__dict__.update(fields, **changes)
+        held = new.__dict__
+        held.update(fields)
+        held.update(changes)
+        if len(held) > len(fields):
+            raise TypeError(f"{type(value).__name__} has no {', '.join(sorted(changes.keys() - fields.keys()))}")
         return new

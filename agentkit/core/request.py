@@ -9,12 +9,25 @@ the same keeps the prefix byte-stable when tools come and go.)
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
 
+from agentkit.core import words
 from agentkit.core.contract import INLINE_TAGS, ITEMS, THINKING_PARTS, Bridges, Contract
-from agentkit.core.messages import AssistantMessage, Json, Message, Part, Stored, Text, ToolMessage, UserMessage
+from agentkit.core.messages import (
+    AssistantMessage,
+    File,
+    Image,
+    Json,
+    Message,
+    Part,
+    Stored,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from agentkit.core.replacing import replace
 from agentkit.core.state import Entry
 from agentkit.errors import ProtocolError
 
@@ -39,7 +52,7 @@ class Instructions:
 Decision = Literal["none", "verbatim", "placeholder", "dropped", "redacted"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `replace` is fast then
 class Sending:
     """One message as it will be sent; what is not named here goes as it stands in the message.
 
@@ -49,7 +62,8 @@ class Sending:
         extras: private fields of the message, as they came.
         beside: private fields of each call, as they came; one mapping a call, or empty where there is nothing.
         bridge: assistant text to put before it, where the provider refuses the pair of roles.
-        decision, why: what became of the reasoning, or (placeholder) of calls that had to be changed.
+        decision, why: what became of the reasoning, or (placeholder) of calls, or parts of a result, that had to be
+            changed.
     """
 
     message: Message | Instructions
@@ -101,8 +115,29 @@ def render(entries: Sequence[Entry], first: int, reach: Reach, reader: Reader) -
         else:
             before = entries[index - 1].message if index else None
             message = _filled(_answering(entry.message, reader.contract), reader.contents)
-            sendings.append(Sending(message, bridge=_bridge(before, message, reader.contract.bridges)))
+            bridge = _bridge(before, message, reader.contract.bridges)
+            sendings.append(_told(Sending(message, bridge=bridge), reader.contract))
     return sendings
+
+
+def _told(sending: Sending, contract: Contract) -> Sending:
+    """Put a text in the place of what the service does not take in a tool's result: it is not lost in silence."""
+    message = sending.message
+    if not isinstance(message, ToolMessage):
+        return sending
+    parts = tuple(_readable_part(part, contract) for part in message.parts)
+    if parts == message.parts:
+        return sending
+    why = "this service does not take all that the tool returned: a text tells what was left out"
+    return replace(sending, message=replace(message, parts=parts), decision="placeholder", why=why)
+
+
+def _readable_part(part: Part, contract: Contract) -> Part:
+    if isinstance(part, Image) and "image" not in contract.tool_parts:
+        return words.left_out("a picture")
+    if isinstance(part, File) and "file" not in contract.tool_parts:
+        return words.left_out(f"the file {part.name}")
+    return part
 
 
 def _bridge(before: Message | None, message: Message, bridges: Bridges) -> str | None:
@@ -117,7 +152,8 @@ def _bridge(before: Message | None, message: Message, bridges: Bridges) -> str |
 def _answering(message: Message, contract: Contract) -> Message:
     if not isinstance(message, ToolMessage):
         return message
-    return replace(message, call_id=legal_id(message.call_id, contract))
+    legal = legal_id(message.call_id, contract)
+    return message if legal == message.call_id else replace(message, call_id=legal)
 
 
 def legal_id(call_id: str, contract: Contract) -> str:
@@ -184,13 +220,18 @@ def _has_private(message: AssistantMessage) -> bool:
 
 def _with_calls(sending: Sending, message: AssistantMessage, contract: Contract) -> Sending:
     """Make the calls legal for the reader: their ids, and arguments that are JSON where it refuses others."""
-    calls = tuple(replace(call, id=legal_id(call.id, contract)) for call in message.calls)
+    calls = tuple(_legal(call, contract) for call in message.calls)
     broken = [index for index, call in enumerate(calls) if not _readable(call.arguments, contract)]
     if broken:
         calls = tuple(replace(call, arguments="{}") if index in broken else call for index, call in enumerate(calls))
         said = f"the arguments of call {', '.join(map(str, broken))} are no JSON, and the contract refuses that"
         sending = replace(sending, decision="placeholder", why="; ".join(filter(None, (sending.why, said))))
     return sending if calls == message.calls else replace(sending, message=replace(message, calls=calls))
+
+
+def _legal(call: ToolCall, contract: Contract) -> ToolCall:
+    legal = legal_id(call.id, contract)
+    return call if legal == call.id else replace(call, id=legal)
 
 
 def _readable(arguments: str, contract: Contract) -> bool:
@@ -253,7 +294,8 @@ def _with_private(sending: Sending, message: AssistantMessage, contract: Contrac
     beside = tuple(
         {name: call.extras[name] for name in row.beside_calls if name in call.extras} for call in message.calls
     )
-    sending = replace(sending, beside=beside if any(beside) else ())
+    if any(beside):
+        sending = replace(sending, beside=beside)
     framed = {message.carrier, INLINE_TAGS} if row.write == "same" else {row.write}
     extras = _chosen(message.extras, {*framed, *row.opaque})
     if not extras or (sending.decision == "placeholder" and not framed.isdisjoint(extras)):
@@ -302,4 +344,4 @@ def _fill(part: Part, contents: Mapping[str, str]) -> Part:
         return part
     if part.hash not in contents:
         raise ProtocolError(f"contents {part.hash} were not fetched")
-    return Text(contents[part.hash])
+    return part.holding(contents[part.hash])

@@ -5,6 +5,7 @@
 
 from decimal import Decimal
 
+from agentkit.core.deferring import told
 from agentkit.core.events import (
     AgentBound,
     CancelRequested,
@@ -27,9 +28,11 @@ from agentkit.core.events import (
 )
 from agentkit.core.log import Log
 from agentkit.core.messages import AssistantMessage, Message, Part, Producer, Text, ToolMessage, UserMessage
+from agentkit.core.progress import after_step
 from agentkit.core.replacing import replace
-from agentkit.core.spec import Usage
-from agentkit.core.state import Call, Ending, Entry, Flight, Phase, State, Turn
+from agentkit.core.spec import Child, Usage
+from agentkit.core.state import Call, Ending, Entry, Flight, Origin, Phase, Progress, State, Turn
+from agentkit.core.trust import carried, heard, seen
 from agentkit.errors import ProtocolError
 
 
@@ -37,13 +40,13 @@ def session_started(state: State, event: SessionStarted) -> State:
     """The first event, and only the first."""
     if state.uid:
         raise ProtocolError("the session has started already")
-    return replace(state, uid=event.uid, agent=event.agent)
+    return replace(state, uid=event.uid, agent=event.agent, parent=event.parent)
 
 
 def run_started(state: State, _: RunStarted) -> State:
     """Void what the run before had in flight: calls become unknown, a reservation stays spent."""
-    calls = tuple(_lost(state, call) for call in state.calls)
-    return _spend_flight(replace(state, calls=calls, interrupted=0))
+    calls, deferred = (tuple(_lost(state, call) for call in some) for some in (state.calls, state.deferred))
+    return _spend_flight(replace(state, calls=calls, deferred=deferred, interrupted=0))
 
 
 def _lost(state: State, call: Call) -> Call:
@@ -63,20 +66,33 @@ def agent_bound(state: State, event: AgentBound) -> State:
 
 def user_said(state: State, event: UserSaid) -> State:
     """Open a turn, enter the open one, or wait."""
-    if event.id is not None:
-        if event.id in state.ids:
-            raise ProtocolError(f"message id {event.id!r} is taken in this session")
-        state = replace(state, ids=state.ids.add(event.id))
+    state = taken(state, event.id)
+    if event.about:
+        state = told(carried(state, state.call(event.about)), event.about)
     if state.phase is Phase.IDLE:
         return _open_turn(state, event)
     between_steps = state.phase is Phase.THINKING and state.attempt == 0
-    if event.now and between_steps and state.ending is None:
+    if (event.now or state.muted) and between_steps and state.ending is None:
         return _hear(state, event)
     return replace(state, waiting=(*state.waiting, event))
 
 
+def taken(state: State, name: str | None) -> State:
+    """Take a message's id: once per session."""
+    if name is None:
+        return state
+    if name in state.ids:
+        raise ProtocolError(f"message id {name!r} is taken in this session")
+    return replace(state, ids=state.ids.add(name))
+
+
 def _open_turn(state: State, event: UserSaid) -> State:
-    state = replace(
+    return _hear(new_turn(state), event)
+
+
+def new_turn(state: State) -> State:
+    """Open a turn in which nothing has been said yet."""
+    return replace(
         state,
         phase=Phase.THINKING,
         turn=state.turn + 1,
@@ -91,22 +107,24 @@ def _open_turn(state: State, event: UserSaid) -> State:
         model="",
         usage=Usage(),
         tool_calls=0,
+        steps_below=0,
         rejected=0,
         interrupted=0,
+        refused=0,
     )
-    return _hear(state, event)
 
 
 def _hear(state: State, event: UserSaid) -> State:
-    return replace(enter_user(state, event.parts), said=(*state.said, event))
+    state, whose = heard(state, event.about)
+    return replace(enter_user(state, event.parts, whose), said=(*state.said, event), progress=Progress())
 
 
-def enter_user(state: State, parts: tuple[Part, ...]) -> State:
+def enter_user(state: State, parts: tuple[Part, ...], whose: Origin = "") -> State:
     """Put a user message into the transcript, behind a bridge where the contract refuses the pair of roles."""
     bridge = _bridge(state)
     if bridge is not None:
         state = enter(state, AssistantMessage(text=bridge))
-    return enter(state, UserMessage(parts))
+    return enter(state, UserMessage(parts), whose)
 
 
 def _bridge(state: State) -> str | None:
@@ -118,9 +136,9 @@ def _bridge(state: State) -> str | None:
     return state.bound.bridges.user_after_user if isinstance(last, UserMessage) else None
 
 
-def enter(state: State, message: Message) -> State:
+def enter(state: State, message: Message, whose: Origin = "") -> State:
     """Put a message at the end of the transcript."""
-    entry = Entry(message, state.turn, state.step)
+    entry = Entry(message, state.turn, state.step, whose)
     return replace(state, transcript=state.transcript.append(entry), heft=state.heft + weigh(message))
 
 
@@ -205,12 +223,13 @@ def model_failed(state: State, event: ModelFailed) -> State:
 
 def turn_resumed(state: State, _: TurnResumed) -> State:
     """A faulted turn goes on."""
-    return replace(state, phase=Phase.THINKING, fault=None, rejected=0, interrupted=0)
+    return replace(state, phase=Phase.THINKING, fault=None, rejected=0, interrupted=0, refused=0)
 
 
 def output_refused(state: State, event: OutputRefused) -> State:
     """The answer was of the wrong type: the model is told, in a step of its own."""
-    state = replace(state, phase=Phase.THINKING, step=state.step + 1, attempt=0)
+    refused = state.refused + 1
+    state = replace(state, phase=Phase.THINKING, step=state.step + 1, attempt=0, refused=refused, trouble=event.text)
     return enter_user(state, (Text(event.text),))
 
 
@@ -232,6 +251,12 @@ def _spend(state: State, usage: Usage) -> State:
     return replace(state, usage=state.usage + usage, total=state.total + usage)
 
 
+def used_below(state: State, child: Child) -> State:
+    """Count what a sub-agent used: it is its parent's, too."""
+    steps, calls = state.steps_below + child.steps, state.tool_calls + child.tool_calls
+    return _spend(replace(state, steps_below=steps, tool_calls=calls), child.usage)
+
+
 def _chain(before: Log[str], sent: Sent) -> Log[str]:
     if sent.kept > len(before):
         raise ProtocolError("a request cannot keep more fragments than the one before it had")
@@ -241,8 +266,10 @@ def _chain(before: Log[str], sent: Sent) -> Log[str]:
 def next_step(state: State) -> State:
     """All calls are settled: results in the order asked, then the messages that would not wait, then the next step."""
     for call in state.calls:
-        state = enter(state, ToolMessage(call.call_id, call.tool, call.parts))
-    state = replace(state, phase=Phase.THINKING, calls=(), step=state.step + 1, attempt=0)
+        state = seen(state, call.tool) if call.origin == "outside" else state
+        state = enter(state, ToolMessage(call.call_id, call.tool, call.told), call.origin)
+    progress = after_step(state) if state.calls else state.progress
+    state = replace(state, phase=Phase.THINKING, calls=(), step=state.step + 1, attempt=0, progress=progress)
     if state.ending is None:
         heard = [said for said in state.waiting if said.now]
         state = replace(state, waiting=tuple(said for said in state.waiting if not said.now))
@@ -272,8 +299,8 @@ def inbox_refused(state: State, _: InboxRefused) -> State:
     return state
 
 
-def turn_ended(state: State, event: TurnEnded) -> State:
-    """Close the turn, and open the next one if a message waits."""
+def close_turn(state: State, event: TurnEnded) -> State:
+    """Close the turn."""
     if state.flight:
         raise ProtocolError("a model call is in flight")
     if event.status == "completed" and state.phase is not Phase.ENDING:
@@ -293,7 +320,7 @@ def turn_ended(state: State, event: TurnEnded) -> State:
     )
     if state.fault and not state.answered:
         state = replace(state, transcript=state.transcript.cut(state.turn_at), heft=state.turn_heft)
-    state = replace(
+    return replace(
         state,
         phase=Phase.IDLE,
         ending=None,
@@ -303,6 +330,10 @@ def turn_ended(state: State, event: TurnEnded) -> State:
         interrupted=0,
         turns=state.turns.append(turn),
     )
+
+
+def next_turn(state: State) -> State:
+    """Open the next turn if a message waits."""
     if not state.waiting:
         return state
     first, *rest = state.waiting
@@ -322,7 +353,8 @@ def compacted(state: State, event: Compacted) -> State:
     base = Entry(UserMessage((Text(event.summary),)), state.turn, state.step)
     entries = Log((base, *kept))
     heft = sum(weigh(entry.message) for entry in entries)
-    return replace(state, transcript=entries, turn_at=max(0, state.turn_at - event.upto + 1), heft=heft)
+    turn_at, outside_at = (max(0, at - event.upto + 1) for at in (state.turn_at, state.outside_at))
+    return replace(state, transcript=entries, turn_at=turn_at, outside_at=outside_at, heft=heft)
 
 
 def forked(state: State, event: Forked) -> State:
@@ -331,13 +363,14 @@ def forked(state: State, event: Forked) -> State:
         raise ProtocolError("a model call is in flight")
     if event.before:
         return _branched(state, event)
-    calls = tuple(
-        state.asking(replace(call, status="held", kind=call.kind or "approval"))
-        if call.status in {"held", "approved"}
-        else call
-        for call in state.calls
-    )
-    return replace(state, uid=event.uid, forked=event.asks, calls=calls)
+    calls, deferred = (tuple(_asked_anew(state, call) for call in some) for some in (state.calls, state.deferred))
+    return replace(state, uid=event.uid, forked=event.asks, calls=calls, deferred=deferred)
+
+
+def _asked_anew(state: State, call: Call) -> Call:
+    if call.status not in {"held", "approved"}:
+        return call
+    return state.asking(replace(call, status="held", kind=call.kind or "approval"))
 
 
 def _branched(state: State, event: Forked) -> State:
@@ -349,7 +382,8 @@ def _branched(state: State, event: Forked) -> State:
         )
     dropped = [said.id for said in state.waiting if said.id is not None]
     ids = state.ids.without(dropped) if dropped else state.ids
-    return replace(state, uid=event.uid, forked=event.asks, rebind=True, waiting=(), ids=ids, failed=())
+    fresh = replace(state, uid=event.uid, forked=event.asks, rebind=True, waiting=(), ids=ids, failed=())
+    return replace(fresh, deferred=(), muted="", parent="")  # what was sent for approval is the other session's
 
 
 def reservation(state: State) -> tuple[int, Decimal | None]:

@@ -40,16 +40,16 @@ class LiveReads:
         call = walk.then.call(event.call) if isinstance(event, ToolFinished) else None
         if isinstance(event, ToolFinished) and call is not None and call.started and call.effect == "read":
             recorded = await walk.whole(event.parts)
-            self.compared.append(await self._asked(call, recorded, call.uid or walk.then.uid))
+            job = self._job(call, f"{call.uid or walk.then.uid}/{call.key}", walk)
+            self.compared.append(await self._asked(call, recorded, job))
 
-    async def _asked(self, call: Call, recorded: tuple[Part, ...], uid: str) -> Compared:
+    async def _asked(self, call: Call, recorded: tuple[Part, ...], job: Job) -> Compared:
         what, was = f"{call.tool} {call.effective}", text_of(recorded)
         today = self._effects.get(call.tool)
         if today is None:
             return Compared(call.key, what, was, None, same=False, why="the agent has no such tool today")
         if today != "read":
             return Compared(call.key, what, was, None, same=True, why=f"not run: today it is {today}")
-        job = self._job(call, f"{uid}/{call.key}")
         verdict = self._dispatch.check(
             job.call, job.tool, job.arguments, self._deps, session_id=self._session_id, key=job.idempotency_key
         )
@@ -60,17 +60,19 @@ class LiveReads:
         parts = event.parts if isinstance(event, ToolFinished) else ()
         return Compared(call.key, what, was, _told(event), same=not refused and parts == recorded)
 
-    def _job(self, call: Call, key: str) -> Job:
+    def _job(self, call: Call, key: str, walk: Walk) -> Job:
         return Job(
             call=call.key,
             tool=call.tool,
             arguments=call.effective,
             edited=call.edited is not None,
+            how=call.how,
             idempotency_key=key,
             session_id=self._session_id,
             deps=self._deps,
             progress=_nobody,
             late=_nobody,
+            kept=walk.kept,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from agentkit.agent import Agent
 from agentkit.core.binding import unbind
+from agentkit.core.cutting import Cut
 from agentkit.core.events import (
     AgentBound,
     Compacted,
@@ -140,7 +141,14 @@ class Walk:
 
     async def whole(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         """Return parts with the texts that are stored apart."""
-        return tuple([Text(await self._text(p.hash)) if isinstance(p, Stored) else p for p in parts])
+        return tuple([p.holding(await self._text(p.hash)) if isinstance(p, Stored) else p for p in parts])
+
+    async def kept(self, call: str) -> tuple[str, Cut] | None:
+        """Return the whole text of a result that was cut, and the cut; None where none was."""
+        cut = self.then.cut(call)
+        if cut is None:
+            return None
+        return cut.whole.text if isinstance(cut.whole, Text) else await self._text(cut.whole.hash), cut
 
     async def _text(self, name: str) -> str:
         return (await self.journal.blob(self.session_id, name)).decode("utf-8", "surrogatepass")

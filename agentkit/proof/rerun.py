@@ -34,9 +34,12 @@ from agentkit.core.events import (
     ToolUnknown,
     TurnEnded,
     TurnResumed,
+    UserSaid,
 )
+from agentkit.core.events_people import CallDeferred, CallWoken
 from agentkit.core.loop import apply, follows
 from agentkit.core.messages import Text
+from agentkit.core.output import check
 from agentkit.core.record import Record
 from agentkit.core.state import State
 from agentkit.errors import ProtocolError
@@ -44,10 +47,10 @@ from agentkit.journal.base import Journal
 from agentkit.proof.difference import reasons
 from agentkit.proof.recorded import meant
 
-_FOLLOWS = (ModelStarted, ToolStarted, CallRefused, CallHeld, CallClosed, TurnEnded)  # nobody says these
+_FOLLOWS = (ModelStarted, ToolStarted, CallRefused, CallHeld, CallDeferred, CallClosed, TurnEnded)  # nobody says these
 # What may be recorded before everything has followed: how a run begins, and how one that is cut short ends.
 _UNASKED = (
-    *(RunStarted, AgentBound, Forked, InboxRefused, TurnResumed, ModelFailed),
+    *(RunStarted, AgentBound, Forked, InboxRefused, TurnResumed, ModelFailed, CallWoken),
     *(ModelResponded, ModelRejected, ModelInterrupted, OutputRefused, ToolFinished, ToolUnknown),
 )
 _SHOWN = 120
@@ -94,7 +97,7 @@ class Rerun:
         wanted, where = self._follows(), f"event {record.seq} ({record.turn}.{record.step})"
         if wanted is not None and _alike(wanted, event):
             return self._taken(where, event)
-        if _is_said_by_nobody(event) and not self._asked_again(event):
+        if self._is_judged(event) or (_is_said_by_nobody(event) and not self._asked_again(event)):
             today = "nothing, and waits" if wanted is None else _shown(wanted)
             return f"{where}: recorded was {_shown(event)}, today's loop records {today}"
         wanted = self._at_once()
@@ -102,6 +105,10 @@ class Rerun:
         if wanted is not None and not isinstance(event, _UNASKED) and not begins:
             return f"{where}: before {_shown(event)} today's loop records {_shown(wanted)}"
         return self._taken(where, event)
+
+    def _is_judged(self, event: AnyEvent) -> bool:
+        """Tell whether an event is the verdict on an answer, which today's type gives again."""
+        return isinstance(event, OutputRefused) and check(self._state) is not None
 
     def _asked_again(self, event: AnyEvent) -> bool:
         """Tell whether a question is one that an agent's `upgrades` opened anew: right behind the binding."""
@@ -126,8 +133,10 @@ class Rerun:
         return self._follows() if self._answered else follows(self._state, {})
 
     def _verdicts(self) -> Mapping[str, Verdict]:
-        open_calls = (call for call in self._state.calls if call.status in {"requested", "approved"})
-        return {call.key: self._checked(call.key, call.tool, call.effective) for call in open_calls}
+        open_calls = (call for call in self._state.every_call if call.status in {"requested", "approved"})
+        verdicts = {call.key: self._checked(call.key, call.tool, call.effective) for call in open_calls}
+        last = check(self._state)
+        return verdicts | {last.call: self._checked(last.call, last.tool, last.arguments)} if last else verdicts
 
     def _checked(self, key: str, tool: str, arguments: str) -> Verdict:
         name = f"{self._state.uid}/{key}"
@@ -150,7 +159,8 @@ class Rerun:
 
 def _is_said_by_nobody(event: AnyEvent) -> bool:
     """Tell whether an event follows from others; of limits, only time is the world's."""
-    return isinstance(event, _FOLLOWS) or (isinstance(event, LimitReached) and event.kind != "seconds")
+    told = isinstance(event, UserSaid) and event.about != ""
+    return told or isinstance(event, _FOLLOWS) or (isinstance(event, LimitReached) and event.kind != "seconds")
 
 
 def _alike(one: AnyEvent, other: AnyEvent) -> bool:
@@ -159,6 +169,8 @@ def _alike(one: AnyEvent, other: AnyEvent) -> bool:
         return (one.attempt, one.purpose) == (other.attempt, other.purpose)
     if isinstance(one, CallRefused) and isinstance(other, CallRefused):  # its words are a library's, too
         return (one.call, one.kind) == (other.call, other.kind)
+    if isinstance(one, OutputRefused) and isinstance(other, OutputRefused):
+        return True
     return one == other
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agentkit.core import events as ev
+from agentkit.core import words
 from agentkit.core.commands import CallModel, CheckCall, Go, Hold, Reconcile, Refuse, RunTool, Verdict
 from agentkit.core.loop import apply, commands, fold, follows
 from agentkit.core.messages import AssistantMessage, Text, ToolCall, ToolMessage, text_of
@@ -324,3 +325,35 @@ def test_an_outcome_has_its_place_only_while_its_command_is_owed() -> None:
     assert awaits(lost, asked)
     assert not awaits(lost, replace(asked, question=1))
     assert not awaits(lost, replace(asked, call="7.7.7"))
+
+
+def test_arguments_that_were_made_usable_are_what_is_held_and_what_starts() -> None:
+    mended, how = '{"id":1}', "not parameters, dropped: x"
+    state = fold([ev.SessionStarted("u", "a"), BOUND, ev.UserSaid((Text("hi"),)), ev.ModelStarted(1)])
+    call = ToolCall("c", "look", '{"id":1,"x":2}')
+    state = apply(state, ev.ModelResponded(AssistantMessage(calls=(call,)), ev.Sent(0, ("h",))))
+    held = follows(state, {"1.1.0": Hold("h", "", mended, how)})
+    assert held == ev.CallHeld("1.1.0", "approval", "d1", "h", "", mended, how)
+    waiting = apply(state, held)
+    assert waiting.calls[0].effective == mended
+    agreed = apply(waiting, ev.CallApproved("1.1.0", waiting.calls[0].question, "ann"))
+    start = follows(agreed, {"1.1.0": Go("h")})
+    assert start == ev.ToolStarted("1.1.0", "read", "d1", "h", mended=mended, how=how)
+    (run,) = commands(apply(agreed, start))
+    assert isinstance(run, RunTool)
+    assert (run.arguments, run.how, run.edited) == (mended, how, False)
+    changed = apply(waiting, ev.CallApproved("1.1.0", waiting.calls[0].question, "ann", "{}"))
+    assert (changed.calls[0].effective, changed.calls[0].how) == ("{}", "")
+    start = follows(changed, {"1.1.0": Go("g", '{"id":0}', "again")})
+    assert isinstance(start, ev.ToolStarted)
+    assert (start.edited, start.mended, start.how) == ("{}", '{"id":0}', "again")
+
+
+def test_how_arguments_were_made_usable_is_said_in_one_line() -> None:
+    how = words.changed(repaired=True, dropped=["a", "b.c"], absent=["d"])
+    assert how == "broken JSON repaired; not parameters, dropped: a, b.c; null taken as absent: d"
+    told = "Note: the call ran with {} (broken JSON repaired; not parameters, dropped: a, b.c).\n"
+    assert words.mended(how, "{}") == told
+    assert words.changed(repaired=False, dropped=[], absent=[]) == ""
+    assert words.mended(words.changed(repaired=False, dropped=[], absent=["d"]), "{}") == ""
+    assert words.mended("", "{}") == ""

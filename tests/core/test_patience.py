@@ -109,5 +109,5 @@ def test_an_older_version_reads_past_an_escalation_and_past_nothing_else() -> No
     assert older.decode(codec().encode(ev.CallEscalated("1.1.0", 7, "bob"))) is None
     assert codec().decode(codec().encode(ev.CallEscalated("1.1.0", 7, "bob"))) == ev.CallEscalated("1.1.0", 7, "bob")
     before = Codec(ev.AnyEvent, {("Forked", 1): dict})
-    with pytest.raises(ForeignJournal, match="AgentBound, version 2"):
+    with pytest.raises(ForeignJournal, match="AgentBound, version 3"):
         before.decode(codec().encode(PATIENT))

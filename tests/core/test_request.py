@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 
@@ -134,6 +134,34 @@ def test_stored_contents_are_filled_in() -> None:
     assert render(entries, 0, Reach(), reader) == [Sending(UserMessage((Text("a"), Text("big"))))]
     with pytest.raises(ProtocolError, match="were not fetched"):
         render(entries, 0, Reach(), replace(reader, contents={}))
+
+
+def test_stored_pictures_and_files_are_what_they_were() -> None:
+    parts = (Stored("t", 3), Stored("i", 3, "image"), Stored("f", 3, "file", "a.pdf"))
+    contents = {"t": "big", "i": "data:i", "f": "data:f"}
+    sendings = render(talk(UserMessage(parts)), 0, Reach(), Reader(Contract(id="x"), "m", contents))
+    assert sendings == [Sending(UserMessage((Text("big"), Image("data:i"), File("a.pdf", "data:f"))))]
+    assert text_of(parts) == "[3 bytes, stored][image][file a.pdf]"
+
+
+@pytest.mark.parametrize(
+    ("taken", "left_out"), [((), [1, 2]), (("image",), [2]), (("file",), [1]), (("image", "file"), [])]
+)
+def test_what_a_service_does_not_take_of_a_result_is_told_by_a_text(
+    taken: tuple[Literal["image", "file"], ...], left_out: list[int]
+) -> None:
+    parts = (Text("look: "), Image("data:i"), File("a.pdf", "data:f"))
+    entries = talk(UserMessage(parts), AssistantMessage(calls=CALL), ToolMessage("c", "look", parts))
+    said, _, result = render(entries, 0, Reach(), Reader(Contract(id="x", tool_parts=taken), "m", {}))
+    assert said == Sending(UserMessage(parts))  # what people send is not touched
+    assert isinstance(result.message, ToolMessage)
+    changed = [at for at, (was, now) in enumerate(zip(parts, result.message.parts, strict=True)) if was != now]
+    assert changed == left_out
+    assert result.decision == ("placeholder" if left_out else "none")
+    assert bool(result.why) == bool(left_out)
+    whole = text_of(result.message.parts)
+    assert ("[a picture: left out, because" in whole) == (1 in left_out)
+    assert ("[the file a.pdf: left out, because" in whole) == (2 in left_out)
 
 
 def test_the_reach_grows_with_the_entries() -> None:

@@ -24,6 +24,7 @@ from agentkit.inbox import body_of
 from agentkit.journal.base import Imported
 from agentkit.journal.export import export, import_
 from agentkit.ledger import RULES, Entry, Verdict, ledger, ledger_of
+from tests.forked import Forked, ran
 from tests.session.desk import Played, Till, asks, file, look, lose_the_line, refund, until
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +38,7 @@ MODULE = "tests.ledger.ledger_worker"
 def program(*words: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     line = [sys.executable, "-m", *words]
-    done = subprocess.run(line, check=False, env=env, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    done: subprocess.CompletedProcess[str] = ran(line, env=env, cwd=ROOT)
     assert done.returncode in {0, 3, 8, -signal.SIGKILL}, done.stderr
     return done
 
@@ -187,9 +188,7 @@ async def test_a_frozen_process_that_thaws_and_acts_is_an_alarm(tmp_path: Path) 
 
 
 def started(*words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", MODULE, *words], env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT
-    )
+    return Forked([sys.executable, "-m", MODULE, *words], env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT)
 
 
 def state_of(pid: int) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 import anyio
 import pytest
 
-from agentkit import Limits, MemoryJournal, Outcome, Result, Usage
+from agentkit import Limits, MemoryJournal, Outcome, Result, Usage, tool
 from agentkit.core.events import Prices
 from agentkit.errors import ConfigurationError, NotCompleted
-from agentkit.events import CallClosed, LimitReached, ModelResponded, ModelStarted, ToolStarted, TurnEnded
+from agentkit.events import CallClosed, LimitReached, ModelResponded, ModelStarted, ToolFinished, ToolStarted, TurnEnded
 from agentkit.messages import AssistantMessage
 from agentkit.models.base import Piece, Show
 from tests.session.desk import Played, Till, asks, facts, facts_of, hang, look, refund, session_of, told
@@ -209,3 +209,36 @@ async def test_limits_count_per_turn() -> None:
     async with session_of(model, MemoryJournal(), limits=Limits(tokens=120, steps=1)) as session:
         for text in ("one", "two", "three"):
             assert (await session.run(text)).output == text
+
+
+async def test_a_turn_that_does_not_get_on_is_told_so_and_then_ends() -> None:
+    model = Played(*[LOOK] * 6, "done")
+    async with session_of(model, MemoryJournal(), Till(), look) as session:
+        result = await session.run("go")
+        assert met(result, "6 steps in a row brought nothing new")
+        finished = await facts_of(session, ToolFinished)
+        assert [bool(event.hint) for event in finished] == [False, False, True, True, True, True]
+        assert finished[2].hint in told(model.requests[3], "tool")[-1]
+        assert await kinds(session) == ["repeats"]
+        assert (await session.run("and the answer?")).output == "done"
+
+
+async def test_arguments_that_are_never_right_end_the_turn() -> None:
+    model = Played(*[asks(("look", {"no": n})) for n in range(4)], "done")
+    async with session_of(model, MemoryJournal(), Till(), look) as session:
+        assert met(await session.run("go"), "the arguments for look could not be used 4 times")
+        assert "do not call look again" in told(model.requests[3], "tool")[-1]
+        assert await kinds(session) == ["repairs"]
+
+
+async def test_a_large_result_is_compared_as_it_is_stored() -> None:
+    @tool(effect="read")
+    async def page() -> str:
+        """Read a page."""
+        return "x" * 100_000
+
+    model = Played(*[asks(("page", {}))] * 3, "done")
+    async with session_of(model, MemoryJournal(), Till(), page) as session:
+        assert (await session.run("go")).output == "done"
+        assert [bool(event.hint) for event in await facts_of(session, ToolFinished)] == [False, False, True]
+        assert told(model.requests[-1], "tool")[-1].startswith("x" * 100_000 + "\n\nNote: ")

@@ -25,6 +25,7 @@ from agentkit.events import (
     TurnEnded,
     UserSaid,
 )
+from tests.forked import Forked
 from tests.session.desk import Played, Till, asks, facts, facts_of, file, refund
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crash]
@@ -193,10 +194,7 @@ anyio.run(main, *sys.argv[1:])
 async def test_two_messages_for_one_session_from_two_processes(tmp_path: Path) -> None:
     words = ["one", "other"]
     command = [sys.executable, "-c", _SAY, str(tmp_path / "desk.db")]
-    talks = [
-        subprocess.Popen([*command, word], stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: ASYNC220 - two real processes
-        for word in words
-    ]
+    talks = [Forked([*command, word], stdout=subprocess.PIPE, text=True, cwd=ROOT) for word in words]
     said = [json.loads(talk.communicate(timeout=60)[0]) for talk in talks]
     turns = [turn for results in said for turn, _ in results]
     assert sorted(turns) == list(range(1, 11)), "each message had a turn of its own"

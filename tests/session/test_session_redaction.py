@@ -241,7 +241,7 @@ def test_every_text_of_every_event_is_a_place_or_exact_for_a_reason() -> None:
     exact = {"call", "kind", "by", "id", "process", "uid", "parent", "before", "seq", "dedup", "digest", "arguments"}
     exact |= {"agent", "model", "host", "contract_id", "version", "instructions", "schemas", "settings", "contract"}
     exact |= {"finish", "prices", "status", "effect", "purpose", "source", "carrier", "tools", "sent", "notes"}
-    exact |= {"declared", "to"}
+    exact |= {"declared", "to", "about", "output"}
     for kind in get_args(AnyEvent):
         if kind in {ModelResponded, ModelRejected}:
             continue

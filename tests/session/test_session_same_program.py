@@ -16,6 +16,7 @@ import pytest
 from agentkit import Journal, SQLiteJournal
 from agentkit.errors import Fenced
 from agentkit.testing import Died, FaultyJournal
+from tests.forked import Forked
 from tests.session.desk import Played, Till, asks, facts, file, refund, session_of
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def start(*words: str) -> subprocess.Popen[str]:
         program = [sys.executable, "-m", "tests.session.session_worker", str(tmp_path), *words]
-        started.append(subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True))
+        started.append(Forked(program, cwd=ROOT, stdout=subprocess.PIPE, text=True))
         return started[-1]
 
     yield start

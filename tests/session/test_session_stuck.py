@@ -144,7 +144,7 @@ async def test_a_caller_who_leaves_does_not_take_anothers_message_along() -> Non
 
 @pytest.mark.parametrize("size", [65_535, 65_537, 300_000])
 async def test_a_large_result_reaches_the_model_whole_also_after_a_restart(size: int, tmp_path: Path) -> None:
-    @tool(effect="read")
+    @tool(effect="read", result_limit=200_000)
     async def read_it() -> str:
         """Read a lot."""
         return "é" * (size // 2) + "x" * (size % 2)

@@ -24,6 +24,7 @@ from agentkit.events import TurnEnded, UserSaid
 from agentkit.journal.base import Batch, Head, Placed
 from agentkit.journal.watch import watched
 from agentkit.messages import Text
+from tests.forked import Forked
 from tests.session.desk import Played, file, session_of, until
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +42,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def begin(*words: str) -> Worker:
         command = [sys.executable, "-W", "ignore", "-m", "tests.session.watch_worker", str(tmp_path), *words]
-        started.append(subprocess.Popen(command, cwd=ROOT))
+        started.append(Forked(command, cwd=ROOT))
         return started[-1]
 
     yield begin

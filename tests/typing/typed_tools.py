@@ -4,7 +4,7 @@
 from collections.abc import Coroutine, Sequence
 from typing import Any, assert_type
 
-from agentkit import Agent, Model, Outcome, Tool, ToolContext, tool
+from agentkit import Agent, MemoryJournal, Model, Outcome, Result, Session, Tool, ToolContext, tool
 
 
 class Shop:
@@ -120,6 +120,24 @@ def no_effect(a: int) -> int:
 @tool(effect="write")  # type: ignore[call-overload, untyped-decorator]
 def no_such_effect(a: int) -> int:
     return a
+
+
+# What an agent answers is what its results hold.
+typed = Agent("deepseek-flash", output_type=Shop)
+assert_type(typed, Agent[object, Shop])
+
+
+def takes_text(text: str) -> None: ...
+
+
+async def answers(deps: None) -> None:
+    assert_type((await typed.run("hi")).output, Shop)
+    assert_type((await Agent("deepseek-flash").run("hi")).output, str)
+    assert_type((await Agent("deepseek-flash", output_type=list[int]).run("hi")).output, list[int])
+    async with Session(typed, "s", journal=MemoryJournal(), deps=deps) as session:
+        assert_type((await session.run("hi")).output, Shop)
+        assert_type(await (session.stream("hi")).result(), Result[Shop])
+        takes_text((await session.resume()).output)  # type: ignore[arg-type]
 
 
 # The models of an agent: one, or several in their order, each a Model or a name.
