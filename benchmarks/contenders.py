@@ -64,7 +64,7 @@ async def with_file(base_url: str) -> int:
 
 async def _agentkit(base_url: str, journal: Journal) -> int:
     model = Model(MODEL, base_url=base_url, api_key=KEY, contract="deepseek-v4")
-    agent: Agent[None] = Agent(model, tools=[look_up], limits=Limits(steps=None))
+    agent: Agent[None] = Agent(model, tools=[look_up], limits=Limits(steps=None, repeats=None))
     async with Session(agent, "bench", journal=journal) as session:
         result = await session.run(QUESTION)
     if result.status != "completed":

@@ -96,7 +96,7 @@ async def hold(journal: Journal, name: str, steps: int, size: int) -> Any:
     calls = [ToolCall(f"call_00_{n:022d}", "look_up", f'{{"page":{n},"size":{size}}}') for n in range(1, steps)]
     asking = [AssistantMessage(reasoning=THINKING, calls=(call,)) for call in calls]
     model = InProcess(*asking, "Done.")
-    agent: Agent[None] = Agent(model, tools=[look_up], limits=Limits(steps=None))
+    agent: Agent[None] = Agent(model, tools=[look_up], limits=Limits(steps=None, repeats=None))
     async with Session(agent, name, journal=journal) as session:
         result = await session.run(QUESTION)
     if result.steps != steps:

@@ -20,7 +20,10 @@ from agentkit.journal.keeping import Erasure, Old, Sizes, Trace
 if TYPE_CHECKING:
     from agentkit.redaction import Redaction
 
-InboxKind: TypeAlias = Literal["message", "approval", "denial", "answer", "resolution", "cancel", "child", "resume"]
+InboxKind: TypeAlias = Literal[
+    "message", "approval", "denial", "answer", "resolution", "cancel", "child", "resume", "takeover", "handback"
+]
+BEGINS: frozenset[InboxKind] = frozenset({"message", "takeover"})  # what makes a session, where there is none
 AskedKind: TypeAlias = Literal["approval", "twin", "question", "unknown"]
 Resting: TypeAlias = Literal["idle", "open", "waiting", "faulted"]
 

@@ -53,10 +53,14 @@ class Bells:
                 if not self._bells[session_id]:
                     del self._bells[session_id]
 
-    def ring(self, session_id: str | None = None, upto: int | None = None) -> None:
-        """Wake those who wait for news of a session, or of any; where they are events, up to which number is said."""
+    def asked(self) -> list[tuple[str, int]]:
+        """Return for which sessions news is waited for, and up to which number all who wait have seen the events."""
         with self._lock:
-            names = list(self._bells) if session_id is None else [session_id]
-            bells = [bell for name in names for bell in self._bells.get(name, ()) if upto is None or bell.seen < upto]
+            return [(name, min(bell.seen for bell in bells)) for name, bells in self._bells.items()]
+
+    def ring(self, session_id: str, upto: int | None = None) -> None:
+        """Wake those who wait for news of a session; where it is events, up to which number is said."""
+        with self._lock:
+            bells = [bell for bell in self._bells.get(session_id, ()) if upto is None or bell.seen < upto]
         for bell in bells:
             bell.ring()

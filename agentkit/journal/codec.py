@@ -18,6 +18,8 @@ from agentkit.errors import ForeignJournal, JournalError
 from agentkit.journal.jsonbytes import decode_json, dumps
 from agentkit.journal.shape import Misfit, shape_of
 
+_NO_GUARDS = {"repairs": None, "repeats": None}  # these limits came, and are on by default: nobody had set them
+
 Upgrade: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 UPGRADES: Mapping[tuple[str, int], Upgrade] = MappingProxyType(
@@ -25,6 +27,7 @@ UPGRADES: Mapping[tuple[str, int], Upgrade] = MappingProxyType(
         ("Forked", 1): dict,  # `before` and `asks` came; an import, all there was, has neither
         ("ToolStarted", 1): dict,  # `process` came: nobody had said it
         ("AgentBound", 1): dict,  # a tool's `patience` and `declared` came: nobody's time ran out before
+        ("AgentBound", 2): lambda body: {**body, "limits": body.get("limits", {}) | _NO_GUARDS},
     }
 )
 """(type, version) to the pure function that makes a body of the next version. A changed default needs one too."""

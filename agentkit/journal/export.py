@@ -14,7 +14,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from agentkit.core.binding import Blob, hashed
-from agentkit.core.events import AgentBound, AnyEvent, ToolFinished
+from agentkit.core.cutting import cut_again
+from agentkit.core.events import AgentBound, AnyEvent, CallResolved, ToolFinished
 from agentkit.core.messages import Part, Stored
 from agentkit.core.record import Record
 from agentkit.errors import ForeignJournal, JournalError, NoSuchSession
@@ -104,9 +105,10 @@ def _redacted(journal: Journal, session: Imported) -> Imported:
 
     def fact(event: AnyEvent) -> AnyEvent:
         event = rules.fact(event)
-        if not isinstance(event, ToolFinished) or not rules.applies("results"):
+        if not isinstance(event, ToolFinished | CallResolved) or not rules.applies("results"):
             return event
-        return replace(event, parts=tuple(_stored(part, rules, contents) for part in event.parts))
+        event = replace(event, parts=tuple(_stored(part, rules, contents) for part in event.parts))
+        return _recut(event, rules, contents)
 
     records = [replace(each, event=fact(each.event)) for each in session.records]
     named = {name for record in records for name, _ in _named(record.event)}
@@ -115,12 +117,27 @@ def _redacted(journal: Journal, session: Imported) -> Imported:
 
 def _stored(part: Part, rules: "Redaction", contents: dict[str, Blob]) -> Part:
     """Return a part of a result; where it names a text in which a rule finds something, the changed one is added."""
-    if not isinstance(part, Stored):
+    if not isinstance(part, Stored) or part.kind != "text":  # pictures and files are always exact
         return part
     text = contents[part.hash].data.decode("utf-8", "surrogatepass")
+    return part if (clean := rules(text)) == text else _added(clean, contents)
+
+
+def _recut(
+    event: ToolFinished | CallResolved, rules: "Redaction", contents: dict[str, Blob]
+) -> ToolFinished | CallResolved:
+    """Return a result that was cut, cut anew where a rule finds something in its whole text."""
+    if event.cut is None or not isinstance(event.cut.whole, Stored):
+        return event
+    text = contents[event.cut.whole.hash].data.decode("utf-8", "surrogatepass")
     if (clean := rules(text)) == text:
-        return part
-    data = clean.encode("utf-8", "surrogatepass")
+        return event
+    parts, cut = cut_again(event.call, event.parts, event.cut, clean)
+    return replace(event, parts=parts, cut=None if cut is None else replace(cut, whole=_added(clean, contents)))
+
+
+def _added(text: str, contents: dict[str, Blob]) -> Stored:
+    data = text.encode("utf-8", "surrogatepass")
     blob = Blob(hashed(data), data)
     contents[blob.hash] = blob
     return Stored(blob.hash, len(data))
@@ -274,3 +291,6 @@ def _named(event: AnyEvent) -> Iterator[tuple[str, bool]]:
     said = getattr(event, "message", None)
     parts = chain(getattr(event, "parts", ()), getattr(said, "parts", ()))
     yield from ((part.hash, False) for part in parts if isinstance(part, Stored))
+    cut = getattr(event, "cut", None)
+    if cut is not None and isinstance(cut.whole, Stored):
+        yield cut.whole.hash, False

@@ -9,13 +9,18 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from pydantic_core import to_json
+
 from agentkit.core.messages import Json
 from agentkit.errors import JournalError
 
 MAX_DEPTH = 256
 """Levels of nesting. Python's own reader gives up near 1,000 frames, callers included: what is stored is readable."""
 
-_SCALARS = frozenset({str, int, bool, type(None)})
+MAX_BITS = 14_284
+"""Of an integer: Python itself reads no more than 4,300 digits."""
+
+_SCALARS = frozenset({str, bool, type(None)})
 
 
 def plain(value: object, depth: int = 0) -> Json:
@@ -25,7 +30,9 @@ def plain(value: object, depth: int = 0) -> Json:
         JournalError: it holds something JSON has no word for, or it is nested deeper than `MAX_DEPTH`.
     """
     if type(value) in _SCALARS:
-        return value  # type: ignore[return-value] # one of the four types of the line above
+        return value  # type: ignore[return-value] # one of the three types of the line above
+    if type(value) is int:
+        return readable(value)
     if depth >= MAX_DEPTH:
         raise JournalError(f"a value nested deeper than {MAX_DEPTH} levels cannot be stored")
     if isinstance(value, Mapping):
@@ -48,8 +55,15 @@ def dumps(value: Json) -> bytes:
     """Return the bytes of a value that is known to be plain JSON.
 
     Raises:
-        JournalError: an integer has more digits than Python converts (4,300, `sys.set_int_max_str_digits`).
+        JournalError: an integer has more digits than this process converts (`sys.set_int_max_str_digits`).
     """
+    try:
+        return to_json(value, inf_nan_mode="constants")
+    except ValueError:  # half a surrogate pair, or deep: these it refuses
+        return _dumped(value)
+
+
+def _dumped(value: Json) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError as error:
@@ -75,8 +89,17 @@ def _key(key: object) -> str:
     return key
 
 
+def readable(value: int) -> int:
+    """Return an integer. Raises: JournalError: it has more digits than Python would read again."""
+    if value.bit_length() > MAX_BITS:
+        raise JournalError("an integer of more than 4,300 digits cannot be stored")
+    return value
+
+
 def _scalar(value: object) -> Json:
-    if isinstance(value, str | int):
+    if isinstance(value, int):
+        return readable(value)
+    if isinstance(value, str):
         return value
     if isinstance(value, float) and isfinite(value):
         return value

@@ -19,6 +19,7 @@ from agentkit.core.waiting import Waiting
 from agentkit.errors import Fenced, JournalError, NoSuchSession, SessionBusy, SessionErased, SessionHasForks
 from agentkit.journal.asking import waiting
 from agentkit.journal.base import (
+    BEGINS,
     MAX_TRIES,
     Appended,
     Asked,
@@ -208,7 +209,7 @@ class MemoryJournal(Journal):
         self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None, *, agent: str = ""
     ) -> InboxRow:
         self._refuse_erased(session_id)
-        if session_id not in self._sessions and kind != "message":
+        if session_id not in self._sessions and kind not in BEGINS:
             raise NoSuchSession(f"the journal holds no session {session_id!r}")
         held = self._made(session_id, agent)
         if (kind, dedup) not in held.inbox:

@@ -7,7 +7,7 @@ left out, so **a default is part of the stored format**.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from math import isfinite
@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 from agentkit.core.contract import Row
 from agentkit.core.messages import Text
 from agentkit.errors import JournalError
-from agentkit.journal.jsonbytes import plain
+from agentkit.journal.jsonbytes import MAX_BITS, plain
 
 TAG = "is"
 _REQUIRED = object()
@@ -63,11 +63,19 @@ def shape_of(hint: Any) -> Shape:
 
 def _exactly(kind: type, word: str) -> Shape:
     def check(value: Any) -> Any:
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        if not isinstance(value, kind):
             raise Misfit(f"{word} is wanted, not {type(value).__name__}")
         return value
 
     return Shape(check, check)
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Misfit(f"a whole number is wanted, not {type(value).__name__}")
+    if value.bit_length() > MAX_BITS:
+        raise Misfit("a whole number has at most 4,300 digits")
+    return value
 
 
 def _float(value: Any) -> float:
@@ -109,12 +117,12 @@ def _tuple(hints: tuple[Any, ...]) -> Shape:
     def pack(values: Any) -> list[Any]:
         if not isinstance(values, tuple):
             raise Misfit(f"a tuple is wanted, not {type(values).__name__}")
-        return [_at(f"[{index}]", item.pack, value) for index, value in enumerate(values)]
+        return _each(item.pack, values)
 
     def unpack(values: Any) -> tuple[Any, ...]:
         if not isinstance(values, list):
             raise Misfit(f"a list is wanted, not {type(values).__name__}")
-        return tuple(_at(f"[{index}]", item.unpack, value) for index, value in enumerate(values))
+        return tuple(_each(item.unpack, values))
 
     return Shape(pack, unpack)
 
@@ -170,14 +178,29 @@ def _mapping(_: tuple[Any, ...]) -> Shape:
 
 def _fields(kind: type) -> Shape:
     fields = {name: (shape_of(hint), default) for name, hint, default in _declared(kind)}
-    required = {name for name, (_, default) in fields.items() if default is _REQUIRED}
+    required = frozenset(name for name, (_, default) in fields.items() if default is _REQUIRED)
+    pack = _packer(kind, [(name, shape.pack, default) for name, (shape, default) in fields.items()])
+    return Shape(pack, _unpacker(kind, {name: shape.unpack for name, (shape, _) in fields.items()}, required))
 
+
+def _packer(kind: type, fields: list[tuple[str, Callable[[Any], Any], Any]]) -> Callable[[Any], dict[str, Any]]:
     def pack(value: Any) -> dict[str, Any]:
         if type(value) is not kind:
             raise Misfit(f"{kind.__name__} is wanted, not {type(value).__name__}")
-        items = ((name, getattr(value, name)) for name in fields)
-        return {name: _at(name, fields[name][0].pack, item) for name, item in items if item != fields[name][1]}
+        body, name = dict[str, Any](), ""
+        try:
+            for name, pack_item, default in fields:
+                item = getattr(value, name)
+                if item is not default and item != default:
+                    body[name] = pack_item(item)
+        except Misfit as misfit:
+            raise misfit.within(name) from None
+        return body
 
+    return pack
+
+
+def _unpacker(kind: type, fields: Mapping[str, Callable[[Any], Any]], required: frozenset[str]) -> Callable[[Any], Any]:
     def unpack(body: Any) -> Any:
         if not isinstance(body, dict):
             raise Misfit(f"an object is wanted, not {type(body).__name__}")
@@ -185,9 +208,25 @@ def _fields(kind: type) -> Shape:
             raise Misfit(f"{kind.__name__} has no field {', '.join(sorted(strange))}")
         if missing := required - body.keys():
             raise Misfit(f"{kind.__name__} lacks {', '.join(sorted(missing))}")
-        return kind(**{name: _at(name, fields[name][0].unpack, item) for name, item in body.items()})
+        given, name = dict[str, Any](), ""
+        try:
+            for name, item in body.items():
+                given[name] = fields[name](item)
+        except Misfit as misfit:
+            raise misfit.within(name) from None
+        return kind(**given)
 
-    return Shape(pack, unpack)
+    return unpack
+
+
+def _each(function: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+    done: list[Any] = []
+    try:
+        for value in values:
+            done.append(function(value))  # noqa: PERF401 - its length names the place of a misfit
+    except Misfit as misfit:
+        raise misfit.within(f"[{len(done)}]") from None
+    return done
 
 
 def _at(name: str, function: Callable[[Any], Any], value: Any) -> Any:
@@ -214,7 +253,7 @@ def _declared(kind: Any) -> Iterator[tuple[str, Any, Any]]:
 
 _SCALARS: Mapping[Any, Shape] = {
     str: _exactly(str, "text"),
-    int: _exactly(int, "a whole number"),
+    int: Shape(_whole, _whole),
     bool: _exactly(bool, "true or false"),
     float: Shape(_float, _float),
     Decimal: Shape(_decimal_text, _decimal),

@@ -18,11 +18,12 @@ from agentkit.journal.bells import Bells
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
 from agentkit.journal.sqlite_open import explained, open_reader, open_writer
-from agentkit.journal.sqlite_read import version
+from agentkit.journal.sqlite_read import has_news, version
 from agentkit.journal.thread import JournalThread
 
 T = TypeVar("T")
 POLL_SECONDS = 0.05  # DURABLE.md, Watching live
+_PATIENCE = 0.002  # seconds; an append takes 0.1 ms, unless the disk is slow or others hold the file's lock
 _CHECKPOINT_MS = 1000  # closing does not wait longer for other processes that read
 
 _OPEN: dict[tuple[int, str], "SQLiteFile"] = {}
@@ -44,7 +45,10 @@ class _Renewal:
 
 
 class _Watch(Bells):
-    """The reader's chore: while somebody waits for news, look whether anybody has committed."""
+    """The reader's chore: while somebody waits for news, look whether anybody has committed, and for whom it is news.
+
+    This process's own commits count too: to wake all who wait at each of them is the work of a crowd for nothing.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,8 +59,10 @@ class _Watch(Bells):
 
     def __call__(self, db: sqlite3.Connection) -> None:
         if (now := version(db)) != self._seen:
+            for session_id, seen in self.asked():
+                if has_news(db, session_id, seen):
+                    self.ring(session_id)
             self._seen = now
-            self.ring()
 
 
 class SQLiteFile:
@@ -66,8 +72,11 @@ class SQLiteFile:
         path = Path(key[1])
         self._key, self._users, self._is_open = key, 0, False
         self._leases, self.watch = _Renewal(), _Watch()
-        self.writer = JournalThread(lambda: open_writer(path, create=create), self._leases, name=f"{path.name} writer")
-        self.reader = JournalThread(lambda: open_reader(path), self.watch, name=f"{path.name} reader")
+        writes, reads = f"{path.name} writer", f"{path.name} reader"
+        self.writer = JournalThread(
+            lambda: open_writer(path, create=create), self._leases, name=writes, patience=_PATIENCE
+        )
+        self.reader = JournalThread(lambda: open_reader(path), self.watch, name=reads, patience=_PATIENCE)
 
     async def open(self) -> None:
         """Wait until the file is open. Raises: JournalError, ForeignJournal: as `sqlite_open.open_writer`."""

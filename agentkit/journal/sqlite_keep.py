@@ -11,7 +11,7 @@ from agentkit.journal.codec import usage_of
 from agentkit.journal.keeping import SPOKEN, Old, Size, Sizes, Trace, Wanted, refuse_news, tombstone
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
-from agentkit.journal.sqlite_open import BUSY_SECONDS, code_of, explained
+from agentkit.journal.sqlite_open import BUSY_SECONDS, code_of, explained, synchronise
 from agentkit.journal.sqlite_read import NOW, PAGE, moment
 from agentkit.journal.sqlite_write import lasts, name_of, refuse_while_alive, transaction
 
@@ -123,7 +123,7 @@ def scrub(db: sqlite3.Connection) -> bool:
     """
     try:
         db.execute(f"pragma busy_timeout = {_LOOK_MS}")
-        db.execute("pragma synchronous = full")
+        synchronise(db, full=True)
         db.execute("vacuum")
         busy, _, _ = db.execute("pragma wal_checkpoint(truncate)").fetchone()
     except sqlite3.Error as error:

@@ -1,9 +1,11 @@
 """What is written to a journal file, one function per transaction.
 
-The clock is the database's, read once in each transaction; the fence is one UPDATE that matches epoch and last_seq.
+The clock is the database's, which is the machine's, read once in each transaction; the fence is one UPDATE that
+matches epoch and last_seq.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from agentkit.core.binding import Blob
 from agentkit.errors import AppendUncertain, Fenced, JournalError, NoSuchSession, SessionBusy
 from agentkit.journal.base import (
+    BEGINS,
     MAX_TRIES,
     Appended,
     Asked,
@@ -26,10 +29,18 @@ from agentkit.journal.base import (
 from agentkit.journal.codec import Stored, codec
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Mail, Seal, Sealer
-from agentkit.journal.sqlite_open import code_of, explained
-from agentkit.journal.sqlite_read import NOW, inbox_row, milliseconds, moment, refuse_erased
+from agentkit.journal.sqlite_open import code_of, explained, synchronise
+from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment, refuse_erased
 
 _EVENT = "insert into event (session, seq, type, turn, step, epoch, body, usage, at) values (?,?,?,?,?,?,?,?,?)"
+_FENCE = (
+    "update session set last_seq = ?, status = ?, lease_until = ?, tries = iif(?, 0, tries)"
+    " where id = ? and epoch = ? and last_seq = ? and owner is not null returning n, data_key_id"
+)
+_GO_ON = (  # where nothing else changes no index has to; the thread renews the lease, so half of it is always left
+    "update session set last_seq = ? where id = ? and epoch = ? and last_seq = ? and owner is not null"
+    " and status = ? and lease_until between ? and ? and (tries = 0 or not ?) returning n, data_key_id"
+)
 _CERTAIN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)  # at commit: nothing has reached the log
 
 
@@ -46,7 +57,7 @@ class Fact(NamedTuple):
 
 @contextmanager
 def transaction(db: sqlite3.Connection, what: str, *, durable: bool = False) -> Iterator[int]:
-    """Hold the write lock; commit at the end, or leave nothing. Yields the database's time in milliseconds.
+    """Hold the write lock; commit at the end, or leave nothing. Yields the time in milliseconds, as `NOW` tells it.
 
     Args:
         db: a connection without a transaction.
@@ -58,10 +69,9 @@ def transaction(db: sqlite3.Connection, what: str, *, durable: bool = False) -> 
         AppendUncertain: it failed at commit in a way that leaves open what the disk holds.
     """
     try:
-        db.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
+        synchronise(db, full=durable)
         db.execute("begin immediate")
-        (now,) = db.execute(f"select {NOW}").fetchone()
-        yield now
+        yield (time.time_ns() + 500_000) // 1_000_000
         _commit(db, what)
     except sqlite3.Error as error:
         cause = explained(error, name_of(db))
@@ -148,17 +158,7 @@ def append(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, ttl: 
     session_id, last_seq = lease.session_id, after + len(batch.events)
     stored = [codec().encode(placed.event) for placed in batch.events]
     with transaction(db, f"append to session {session_id!r}", durable=batch.durable) as now:
-        fence = db.execute(
-            "update session set last_seq = ?, status = ?, lease_until = ?, tries = iif(?, 0, tries)"
-            " where id = ? and epoch = ? and last_seq = ? and owner is not null returning n, data_key_id",
-            (last_seq, batch.status, now + ttl, batch.news, session_id, lease.epoch, after),
-        ).fetchall()
-        if not fence:
-            raise Fenced(
-                f"session {session_id!r} was taken over behind event {after}: nothing was written. "
-                "Run again with the same message id to get its result"
-            )
-        ((n, key),) = fence
+        n, key = _fence(db, lease, after, batch, now, ttl)
         sealer = seal.of(key, session_id)
         _insert(db, n, _placed(sealer, batch.events, stored, after), epoch=lease.epoch, at=now)
         _store(db, n, batch.blobs, sealer)
@@ -167,14 +167,33 @@ def append(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, ttl: 
     return Appended(last_seq, moment(now))
 
 
+def _fence(
+    db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, now: int, ttl: int
+) -> tuple[int, str | None]:
+    """Take the batch's numbers, and return the session's row and data key. Raises: Fenced: they are not ours."""
+    where, last_seq = (lease.session_id, lease.epoch, after), after + len(batch.events)
+    going = (last_seq, *where, batch.status, now + ttl // 2, now + 2 * ttl, batch.news)
+    found = (
+        db.execute(_GO_ON, going).fetchall()
+        or db.execute(_FENCE, (last_seq, batch.status, now + ttl, batch.news, *where)).fetchall()
+    )
+    if not found:
+        raise Fenced(
+            f"session {lease.session_id!r} was taken over behind event {after}: nothing was written. "
+            "Run again with the same message id to get its result"
+        )
+    row: tuple[int, str | None] = found[0]
+    return row
+
+
 def put(db: sqlite3.Connection, fact: Fact, *, seal: Seal) -> InboxRow:
     """Insert a row into the inbox, or return the one that has its (kind, dedup).
 
     Raises:
-        NoSuchSession: no session of this id, and the row is no message. SessionErased. KeyMissing.
+        NoSuchSession: no session of this id, and the row begins none. SessionErased. KeyMissing.
     """
     with transaction(db, f"{fact.kind} for session {fact.session_id!r}") as now:
-        if fact.kind == "message":
+        if fact.kind in BEGINS:
             _made(db, seal, id=fact.session_id, agent=fact.agent, created_at=now)
         session = db.execute("select n, data_key_id from session where id = ?", (fact.session_id,)).fetchone()
         if session is None:
@@ -295,7 +314,9 @@ def _commit(db: sqlite3.Connection, what: str) -> None:
         raise ours from error
 
 
-def _store(db: sqlite3.Connection, session: int, blobs: Iterable[Blob], sealer: Sealer) -> None:
+def _store(db: sqlite3.Connection, session: int, blobs: Sequence[Blob], sealer: Sealer) -> None:
+    if not blobs:
+        return
     db.executemany(
         "insert or ignore into blob (hash, session, data) values (?, ?, ?)",
         [
@@ -308,12 +329,16 @@ def _store(db: sqlite3.Connection, session: int, blobs: Iterable[Blob], sealer: 
 
 
 def _take(db: sqlite3.Connection, taken: list[tuple[int, int, int]]) -> None:
+    if not taken:
+        return
     done = db.executemany("update inbox set taken_seq = ? where n = ? and session = ? and taken_seq is null", taken)
     if taken and done.rowcount != len(taken):
         raise JournalError("a row of the inbox is not there to be taken: nothing was written")
 
 
 def _ask(db: sqlite3.Connection, session: int, batch: Batch, now: int, sealer: Sealer) -> None:
+    if not batch.opened and not batch.closed:
+        return
     db.executemany("delete from question where session = ? and id = ?", [(session, id_) for id_ in batch.closed])
     db.executemany(
         "insert or replace into question"

@@ -1,7 +1,8 @@
 """One database connection on one thread, with a queue before it.
 
 The thread is not the event loop's: a tool that blocks the loop blocks neither the connection nor what the thread does
-by itself between jobs (a lease is renewed, other processes' commits are noticed).
+by itself between jobs (a lease is renewed, other processes' commits are noticed). A short job is waited for on the
+spot: to tell the event loop of it costs as much as the job.
 """
 
 import logging
@@ -11,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
 from agentkit.errors import JournalError
 from agentkit.journal.bells import Bell
+
+IN_A_ROW = 16  # jobs waited for on the spot, then the event loop gets its turn
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -58,24 +60,40 @@ class NoChore:
         """Do nothing."""
 
 
-@dataclass(slots=True)
 class _Job(Generic[C]):
-    work: Callable[[C], Any]
-    is_last: bool = False
-    bell: Bell = field(default_factory=Bell.here)
-    result: Any = None
-    error: BaseException | None = None
+    """What one caller wants done. It waits for `done`, a lock held until then, or, where it may last, for a bell."""
+
+    __slots__ = ("bell", "done", "error", "is_last", "result", "work")
+
+    def __init__(self, work: Callable[[C], Any], *, is_last: bool) -> None:
+        self.work, self.is_last = work, is_last
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.bell: Bell | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
 
     def run(self, db: C) -> None:
         try:
             self.result = self.work(db)
         except BaseException as error:  # noqa: BLE001 - it is raised where the job was asked for
             self.error = error
-        self.bell.ring()
+        self._end()
 
     def refuse(self, error: BaseException) -> None:
         self.error = error
-        self.bell.ring()
+        self._end()
+
+    def _end(self) -> None:
+        self.done.release()
+        if self.bell is not None:  # asked for after `done`: who asks looks at `done` once more, and misses neither
+            self.bell.ring()
+
+    async def wait(self) -> None:
+        self.bell = Bell.here()
+        if not self.done.acquire(blocking=False):
+            with anyio.CancelScope(shield=True):
+                await self.bell.event.wait()
 
 
 class _Nudge:
@@ -86,14 +104,22 @@ class JournalThread(Generic[C]):
     """Runs jobs one after the other on the connection that `connect` opens, on the thread, for the first of them.
 
     Where `connect` fails, every job fails with its error.
+
+    Args:
+        connect: opens it. chore: what the thread does between jobs. name: the thread's.
+        patience: seconds that a job is waited for on the spot, behind one that did not take as long; 0: never. It is
+            no longer than an event loop may stand still.
     """
 
-    def __init__(self, connect: Callable[[], C], chore: Chore[C] | NoChore, *, name: str) -> None:
+    def __init__(
+        self, connect: Callable[[], C], chore: Chore[C] | NoChore, *, name: str, patience: float = 0.0
+    ) -> None:
         self._connect = connect
         self._chore = chore
         self._due = 0.0
         self._failing_since: float | None = None  # when the chore began to fail; None: it works
         self._pid = os.getpid()
+        self._patience, self._took, self._in_a_row = patience, 0.0, 0  # `_took`: seconds, the last job
         self._jobs: queue.SimpleQueue[_Job[C] | _Nudge | None] = queue.SimpleQueue()
         threading.Thread(target=self._main, name=name, daemon=True).start()
 
@@ -128,10 +154,12 @@ class JournalThread(Generic[C]):
     async def _done(self, work: Callable[[C], Any], *, is_last: bool = False) -> Any:
         if self._pid != os.getpid():
             raise JournalError("the journal was opened before this process was forked: open it here again")
-        job = _Job(work, is_last)
+        job = _Job(work, is_last=is_last)
+        on_the_spot = self._took < self._patience and self._in_a_row < IN_A_ROW and self._jobs.empty()
         self._jobs.put(job)
-        with anyio.CancelScope(shield=True):
-            await job.bell.event.wait()
+        self._in_a_row = self._in_a_row + 1 if on_the_spot else 0
+        if not on_the_spot or not job.done.acquire(timeout=self._patience):
+            await job.wait()
         if job.error is not None:
             raise job.error
         return job.result
@@ -150,10 +178,15 @@ class JournalThread(Generic[C]):
             return
         while job is not None:
             if isinstance(job, _Job):
-                job.run(db)
+                self._time(job, db)
                 if job.is_last:
                     return
             job = self._next(db)
+
+    def _time(self, job: _Job[C], db: C) -> None:
+        start = time.perf_counter()
+        job.run(db)
+        self._took = time.perf_counter() - start
 
     def _next(self, db: C) -> _Job[C] | _Nudge | None:
         while (pause := self._chore.pause()) is not None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from agentkit.core.events import AnyEvent, ModelResponded, Sent, SessionStarted, UserSaid
+from agentkit.core.events import AgentBound, AnyEvent, ModelResponded, ModelStarted, Sent, SessionStarted, UserSaid
 from agentkit.core.messages import AssistantMessage, Text, ToolCall
 from agentkit.core.spec import Limits, Usage
 from agentkit.errors import ForeignJournal, JournalError
@@ -123,6 +123,12 @@ def test_what_json_has_no_word_for_is_refused(value: object) -> None:
         encode_json(value)
     with pytest.raises(JournalError, match="nothing was written"):
         codec().encode(responded({"extra": value}))
+
+
+@pytest.mark.parametrize("number", [10**5000, -(10**5000)], ids=["large", "small"])
+def test_an_integer_that_nobody_could_read_again_is_refused(number: int) -> None:
+    with pytest.raises(JournalError, match=r"ModelStarted\.tokens: .*4,300 digits: nothing was written"):
+        codec().encode(ModelStarted(1, number))
 
 
 def responded(extras: Mapping[str, Any]) -> ModelResponded:
@@ -253,3 +259,12 @@ def test_older_bodies_go_through_every_upgrade() -> None:
         assert later.decode(Stored("UserSaid", body)) == UserSaid((Text("hi"), Text("!")))
     assert later.encode(UserSaid((Text("hi"),))).body == b'{"parts":["hi"],"v":3}'
     assert later.encode(SessionStarted("u", "a")).body == b'{"uid":"u","agent":"a"}'
+
+
+def test_a_binding_of_before_the_progress_guards_has_none() -> None:
+    bound = AgentBound("a", "m", "h", "c", "0", "i", "s", "t", "c", limits=Limits(steps=9))
+    name, body = codec().pack(bound)
+    for limits, steps in (({"steps": 9}, 9), ({}, 50)):
+        older = codec().unpack(name, body | {"v": 2, "limits": limits})
+        assert older == dataclasses.replace(bound, limits=Limits(steps=steps, repairs=None, repeats=None))
+    assert codec().unpack(name, body) == bound

@@ -15,6 +15,7 @@ from agentkit.core.messages import Text
 from agentkit.errors import SessionBusy
 from agentkit.journal import Journal, open_journal
 from agentkit.journal.base import Batch, Lease, Placed
+from tests.forked import Forked
 from tests.postgres import server
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +37,7 @@ def start(place: str) -> Iterator[Start]:
 
     def begin(action: str, ttl: float = 15.0) -> Worker:
         command = [sys.executable, "-W", "ignore", str(WORKER), place, str(ttl), action]
-        worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        worker = Forked(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         started.append(worker)
         return worker
 

@@ -17,6 +17,7 @@ from agentkit.core.messages import Text
 from agentkit.errors import JournalError, SessionBusy
 from agentkit.journal import PostgresJournal
 from agentkit.journal.base import Batch, Placed
+from tests.forked import Forked
 from tests.postgres import execute, server
 from tests.session.desk import Played, Till, asks, facts_of, look, refund, session_of, until
 
@@ -99,7 +100,7 @@ async def test_processes_write_on_through_restarts(url: str, started: list[subpr
     async with PostgresJournal(url) as journal:
         for _ in range(3):
             command = [sys.executable, "-W", "ignore", str(WORKER), url, "15", "write"]
-            started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))  # noqa: ASYNC220 - it is waited for in threads
+            started.append(Forked(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         for count in (30, 80):
 
             async def reached(count: int = count) -> bool:

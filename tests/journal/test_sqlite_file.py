@@ -286,3 +286,38 @@ async def test_what_cannot_be_read_is_an_error_of_the_journal(tmp_path: Path) ->
             await journal.ready()
         with pytest.raises(JournalError, match="half a character"):
             await journal.head("\ud800")
+
+
+@pytest.mark.parametrize("ahead", [7.0, 31.0])
+async def test_an_append_renews_a_lease_of_which_too_little_or_too_much_is_left(tmp_path: Path, ahead: float) -> None:
+    async with SQLiteJournal(tmp_path / "j.db", ttl=15) as journal:
+        lease = await claim(journal)
+        await journal.append(lease, 0, said("a"))
+        db = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        now = "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
+        left = f"select (lease_until - {now}) / 1000.0, last_seq from session"  # noqa: S608 - our own words
+        db.execute(f"update session set lease_until = {now} + {1000 * ahead}")  # noqa: S608 - our own words
+        await journal.append(lease, 1, said("b"))
+        seconds, last_seq = db.execute(left).fetchone()
+        assert (round(seconds), last_seq) == (15, 2)
+        db.execute(f"update session set lease_until = {now} + 10000")  # noqa: S608 - our own words
+        await journal.append(lease, 2, said("c"))
+        seconds, last_seq = db.execute(left).fetchone()
+        assert (round(seconds), last_seq) == (10, 3)  # more than half is left: the thread sees to it
+        db.close()
+
+
+async def test_a_commit_of_others_wakes_those_it_is_news_for(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        for name in ("a", "b"):
+            await journal.append(await claim(journal, name), 0, said("hello"))
+        file = enter(tmp_path / "j.db", create=False)
+        with file.watch.waiting("a", 1) as a, file.watch.waiting("b", 1) as b:
+            await file.read(lambda _: None)  # the thread has looked since
+            db = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+            db.execute("update session set last_seq = 2 where id = 'b'")
+            db.close()
+            with anyio.fail_after(10):
+                await b.event.wait()
+            assert not a.event.is_set()
+        await file.leave()

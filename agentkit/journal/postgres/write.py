@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from agentkit.core.binding import Blob
 from agentkit.errors import JournalError, NoSuchSession, SessionBusy, SessionErased
-from agentkit.journal.base import MAX_TRIES, Branch, Imported, InboxKind, InboxRow, Lease, Wakes
+from agentkit.journal.base import BEGINS, MAX_TRIES, Branch, Imported, InboxKind, InboxRow, Lease, Wakes
 from agentkit.journal.codec import codec
 from agentkit.journal.keeping import tombstone
 from agentkit.journal.owner import Owner
@@ -112,13 +112,13 @@ def put(attempt: Attempt, fact: Fact, wakes: Wakes | None, *, seal: Seal) -> Inb
     """Insert a row into the inbox, or return the one that has its (kind, dedup).
 
     Raises:
-        NoSuchSession: no session of this id, and the row is no message.
+        NoSuchSession: no session of this id, and the row begins none.
     """
     with transaction(attempt):
         session: list[Row] = []
         while not session:  # as in a claim
             if not _known(attempt, fact.session_id):
-                if fact.kind != "message":
+                if fact.kind not in BEGINS:
                     raise NoSuchSession(f"the journal holds no session {fact.session_id!r}")
                 _made(attempt, seal, id=fact.session_id, agent=fact.agent)
             session = attempt.rows(  # the lock keeps an erasure away, and nobody else
