@@ -47,6 +47,7 @@ _DEAD = """
 select name from agentkit_dbos.agentkit_seen
 where name ^@ 'worker ' and seen < now() - make_interval(secs => %(seconds)s)
 """
+_ALONE = "select pg_advisory_xact_lock(hashtext('agentkit_dbos.sweep'))"  # two at once would enqueue the same twice
 _FORGET = "delete from agentkit_dbos.agentkit_seen where name = any(%(names)s)"
 
 
@@ -220,12 +221,12 @@ class DBOSEngine:
 
     async def _duties(self, places: Places, concurrency: int) -> None:
         while True:
-            pause = jittered(self._pace.sweep)
+            pause = jittered(self._pace.sweep / 2)  # looked for more often than done, so that it is seldom late
             try:
                 await run_sync(self._do_beat)
                 if await run_sync(self._turn, f"sweep {' '.join(self._agents)}", self._pace.sweep):
-                    await run_sync(self._revive, places)
-                    await self._sweep(concurrency)
+                    await run_sync(self._revive)
+                    await self._sweep(places, concurrency)
                 if await run_sync(self._turn, "purge", _PURGE):
                     await run_sync(self._purge)
                 self._base_out.over()
@@ -240,40 +241,44 @@ class DBOSEngine:
         """Tell whether it is this worker's turn: nobody did this duty for so long."""
         return bool(self._do(_TURN, name=duty, seconds=seconds))
 
-    def _revive(self, places: Places) -> None:
-        """Enqueue again what dead workers were given, and what this one was given and never began."""
+    def _revive(self) -> None:
+        """Enqueue again what workers were given that give no sign of life."""
         dead = [name for (name,) in self._do(_DEAD, seconds=self._pace.ttl)]
         held = self._listed(status="PENDING", executor_id=dead, limit=_MANY) if dead else []
-        before = _ago(self._pace.ttl)
-        mine = self._listed(status="PENDING", executor_id=self._name, dequeued_before=before)
-        held += [row for row in mine if row.queue_partition_key not in places]
-        for queue in {row.queue_name for row in held}:
-            self._client.resume_workflows([r.workflow_id for r in held if r.queue_name == queue], queue_name=queue)
+        self._enqueue_again(held)
         if dead and len(held) < _MANY:
             self._do(_FORGET, names=dead)
 
-    async def _sweep(self, concurrency: int) -> None:
-        """Enqueue what the journal says is ready and DBOS does not have."""
+    async def _sweep(self, places: Places, concurrency: int) -> None:
+        """Enqueue what the journal says is ready, and DBOS does not have or gave to somebody who does not drive it."""
         found = await self._lost.found()
-        await run_sync(self._put_back, found, concurrency)
+        await run_sync(self._put_back, found, places, concurrency)
 
-    def _put_back(self, found: Sequence[Ready], concurrency: int) -> None:
+    def _put_back(self, found: Sequence[Ready], places: Places, concurrency: int) -> None:
         if not self._agents and (new := {queue_of(each.agent) for each in found} - self._queues):
             self._register(new, concurrency)
             self._queues |= new
-        rows = self._rows([each.session_id for each in found], ["ENQUEUED", "PENDING"])
-        known = {row.queue_partition_key for row in rows}
-        for each in found:
-            if each.session_id not in known:
-                self._enqueue(each.session_id, f"{each.wake}~{uuid7()}")
-                self._lost.enqueued(each.session_id)
+        with self._base.begin() as connection:
+            connection.exec_driver_sql(_ALONE)
+            rows = self._rows([each.session_id for each in found], ["ENQUEUED", "PENDING"])
+            known = {row.queue_partition_key for row in rows}
+            missing = [each for each in found if each.session_id not in known]
+            for each in missing:
+                connection.exec_driver_sql(ENQUEUE, dict(values(each.session_id, f"{each.wake}~{uuid7()}")))
+        for each in missing:
+            self._lost.enqueued(each)
+        # Who drives a session holds its lease, and then it is not ready. So whoever was given these some time ago is
+        # dead, which the journal may know before that worker's sign of life is old; or it never came to begin.
+        before = (datetime.now(UTC).timestamp() - self._pace.ttl) * 1000
+        idle = [row for row in rows if row.status == "PENDING" and (row.dequeued_at or 0) < before]
+        self._enqueue_again([row for row in idle if row.queue_partition_key not in places])
+
+    def _enqueue_again(self, rows: Sequence[WorkflowStatus]) -> None:
+        for queue in {row.queue_name for row in rows}:
+            self._client.resume_workflows([r.workflow_id for r in rows if r.queue_name == queue], queue_name=queue)
 
     def _purge(self) -> None:
         """Delete what ended long ago: nobody asks for it, the journal has all of it."""
-        before = _ago(self._pace.keep)
+        before = (datetime.now(UTC) - timedelta(seconds=self._pace.keep)).isoformat()
         while rows := self._listed(status=_ENDED, completed_before=before, limit=_MANY):
             self._client.delete_workflows([row.workflow_id for row in rows])
-
-
-def _ago(seconds: float) -> str:
-    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()

@@ -10,6 +10,7 @@ from functools import partial
 
 import anyio
 
+from agentkit.children import parent_of
 from agentkit.errors import Fenced, JournalError, KeyMissing, RedactionFailed, SessionBusy
 from agentkit.events import ModelFailed
 from agentkit.ids import process_name, uuid7
@@ -47,6 +48,8 @@ async def drive(journal: Journal, who: Who, session_id: str) -> Rest:
     before = await journal.head(session_id)
     if before is None or before.erased:
         return "nothing"
+    if caller := await parent_of(journal, session_id):  # a sub-agent's goes on within its caller
+        return await drive(journal, who, caller)
     if is_dead(before):
         return "dead"
     if is_last_try(before):

@@ -84,17 +84,27 @@ class Lost:
 
     def __init__(self, journal: Journal, agents: Sequence[str], first: float) -> None:
         self._journal, self._agents, self._first = journal, tuple(agents), first
-        self._tried: dict[str, tuple[int, float]] = {}
+        self._tried: dict[str, _Tried] = {}
 
     async def found(self) -> Sequence[Ready]:
         """Return what is ready and due. Raises: JournalError."""
         ready = await self._journal.ready(agents=self._agents)
-        self._tried = {each.session_id: self._tried.get(each.session_id, (0, 0.0)) for each in ready}
+        # Another wake: it was driven meanwhile, or somebody left something. Then it waits for another reason, and anew.
+        wakes = {each.session_id: each.wake for each in ready}
+        self._tried = {name: known for name, known in self._tried.items() if wakes.get(name) == known.wake}
         now = time.monotonic()
-        return [each for each in ready if self._tried[each.session_id][1] <= now]
+        return [each for each in ready if (known := self._tried.get(each.session_id)) is None or known.until <= now]
 
-    def enqueued(self, session_id: str) -> None:
-        """Note that a session was enqueued: not again at once, and each time later, while it stays ready."""
-        times, _ = self._tried.get(session_id, (0, 0.0))
+    def enqueued(self, each: Ready) -> None:
+        """Note that a session was enqueued: not again at once, and each time later, while it stays ready as it is."""
+        known = self._tried.get(each.session_id)
+        times = known.times if known else 0
         pause = min(_LONGEST, self._first * 2 ** min(times, 10))
-        self._tried[session_id] = (times + 1, time.monotonic() + pause)
+        self._tried[each.session_id] = _Tried(each.wake, times + 1, time.monotonic() + pause)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    wake: str
+    times: int
+    until: float

@@ -16,8 +16,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from agentkit.errors import ConfigurationError, JournalError
 from agentkit.journal.base import Journal
@@ -26,9 +25,9 @@ from agentkit.workers.outage import Outage, jittered
 from agentkit.workers.places import Left, Lost, Pace, Places, queue_of
 from agentkit.workers.temporal_flow import DRIVE, WAKE, DriveSession
 
-_SANDBOX = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("agentkit"))
 _GRACE = timedelta(days=30)  # how long a stopped worker waits for its activities: whoever stops it decides, by a cancel
 _SOON = timedelta(seconds=0.1)
+_FEW = 4
 _NO_SERVER = "Failed client connect"  # how the RuntimeError of the client's core begins
 
 Activity = Callable[[str], Awaitable[str]]
@@ -183,9 +182,12 @@ class TemporalEngine:
             activities=[_activity(places, self._pace.ttl / 3)],
             max_concurrent_activities=concurrency,
             max_concurrent_activity_task_polls=1,  # each open poll of a frozen worker swallows an attempt
-            max_concurrent_workflow_task_polls=2,  # the least that Temporal allows
+            max_concurrent_workflow_tasks=_FEW,  # more would be late where the drives leave them no time, and be lost
+            max_concurrent_workflow_task_polls=1,
+            max_cached_workflows=0,  # it has two tasks; the second one would wait for a dead worker that has it cached
+            max_heartbeat_throttle_interval=timedelta(seconds=self._pace.ttl / 2),  # else 0.8 of it: late is dead
             graceful_shutdown_timeout=_GRACE,
-            workflow_runner=_SANDBOX,
+            workflow_runner=UnsandboxedWorkflowRunner(),  # a dozen lines of ours, replayed in the tests
         )
 
     async def _work(self, queue: str) -> None:
@@ -199,7 +201,7 @@ class TemporalEngine:
                 for each in await self._lost.found():
                     open_queue(queue_of(each.agent))
                     await self._start(client, each.session_id, wake=False)
-                    self._lost.enqueued(each.session_id)
+                    self._lost.enqueued(each)
                 self._out.over()
             except (RPCError, JournalError) as error:
                 pause = self._out.again(error)
@@ -228,6 +230,8 @@ def _activity(places: Places, beat: float) -> Activity:
             raise ApplicationError(str(left), type="JournalError")  # tried again, later each time
         if left == "handed back":
             raise ApplicationError("the worker leaves in mid-turn", type="HandedBack", next_retry_delay=_SOON)
+        if left == "busy":  # whoever drives it may be dead, or come to be: asked again until it rests
+            raise ApplicationError("another process drives it", type="Busy", next_retry_delay=timedelta(seconds=beat))
         return left
 
     return drive

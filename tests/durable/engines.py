@@ -48,10 +48,10 @@ class Ground:
             case _:
                 return EmbeddedEngine(journal)
 
-    async def wake(self, journal: Journal, session_id: str, wake: str) -> None:
+    async def wake(self, engine: Engine, session_id: str, wake: str) -> None:
         """Tell the engine what an API process tells it; all but Temporal know it from the journal."""
         if self.engine == "temporal":
-            await self.open(journal).enqueue(session_id, wake)
+            await engine.enqueue(session_id, wake)
 
 
 def ground(engine: str, folder: Path, ttl: float = 5.0) -> Ground:

@@ -14,6 +14,7 @@ import pytest
 from agentkit.errors import JournalError, SessionBusy
 from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Lease
+from tests.forked import Forked
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crash]
 
@@ -30,7 +31,7 @@ class Others:
 
     def start(self, action: str, ttl: float = 15.0) -> subprocess.Popen[str]:
         command = [sys.executable, "-W", "ignore", str(WORKER), str(self.path), str(ttl), action]
-        worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        worker = Forked(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.started.append(worker)
         return worker
 

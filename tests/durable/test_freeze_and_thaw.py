@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.crash]
 TTL = 1.0
 
 
-@pytest.mark.parametrize("engine", DATABASES)
+# On a file the journal's fence holds by tests/journal/test_journal_processes.py; the whole way again in the full suite.
+@pytest.mark.parametrize("engine", [pytest.param(DATABASES[0], marks=pytest.mark.full), DATABASES[1]])
 async def test_a_zombie_is_refused_says_so_and_stops(engine: str, tmp_path: Path) -> None:
     plan = Plan(ground(engine, tmp_path, TTL), tmp_path, sessions=2, steps=1, takes=1.0)
     async with crew(plan) as (hired, journal):

@@ -1,27 +1,39 @@
 """Two processes at once: one outcome, the same in the journal and in the world."""
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import anyio
 import pytest
 
 from agentkit import Approval, Journal, Session
-from agentkit.events import CallApproved, CallClosed, CallDenied, ToolFinished, ToolStarted, TurnEnded, UserSaid
+from agentkit.events import (
+    CallApproved,
+    CallClosed,
+    CallDenied,
+    ToolFinished,
+    ToolStarted,
+    ToolUnknown,
+    TurnEnded,
+    UserSaid,
+)
 from tests.durable.crash import ROOT, Crew, Process, crew, settled
 from tests.durable.crew import agent_of
 from tests.durable.engines import DATABASES, ground
 from tests.durable.plan import Plan
+from tests.forked import Forked
 
-pytestmark = [pytest.mark.anyio, pytest.mark.crash, pytest.mark.parametrize("engine", DATABASES)]
+pytestmark = [pytest.mark.anyio, pytest.mark.crash]
 
-ROUNDS = 10
+ROUNDS = 4
+SERVER = pytest.mark.parametrize("engine", [pytest.param(DATABASES[0], marks=pytest.mark.full), DATABASES[1]])
+BOTH = pytest.mark.parametrize("engine", DATABASES)
 SETTLED = (ToolFinished, CallDenied, CallClosed)
 
 
@@ -31,10 +43,8 @@ class Callers:
     def __init__(self, hired: Crew) -> None:
         words = [hired.plan.ground.words(), str(hired.plan.folder), str(hired.port)]
         command = [sys.executable, "-W", "ignore", "-m", "tests.durable.caller", *words]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.processes: list[Process] = [
-            subprocess.Popen(command, text=True, cwd=ROOT, env=hired.environment, **pipes)  # type: ignore[call-overload]
-            for _ in range(2)
+            Forked(command, text=True, cwd=ROOT, env=hired.environment, stdin=PIPE, stdout=PIPE) for _ in range(2)
         ]
 
     async def ready(self) -> None:
@@ -86,6 +96,8 @@ def effects(hired: Crew) -> Counter[str]:
     return Counter(f"{words[2]}/{words[3]}" for words in hired.did())
 
 
+# On a file: tests/session/test_session_same_program.py.
+@SERVER
 async def test_two_messages_from_two_processes_are_two_turns(engine: str, tmp_path: Path) -> None:
     async with office(engine, tmp_path) as (hired, journal, callers):
         one, other = await callers.do(["s", "run", "a: 2 steps", "m1"], ["s", "run", "b: 2 steps", "m2"])
@@ -97,6 +109,7 @@ async def test_two_messages_from_two_processes_are_two_turns(engine: str, tmp_pa
         assert effects(hired) == Counter(["a/0", "a/1", "b/0", "b/1"])
 
 
+@SERVER  # as above
 async def test_one_message_from_two_processes_is_one_turn(engine: str, tmp_path: Path) -> None:
     async with office(engine, tmp_path) as (hired, journal, callers):
         one, other = await callers.do(["s", "run", "a: 2 steps", "m1"], ["s", "run", "a: 2 steps", "m1"])
@@ -105,6 +118,7 @@ async def test_one_message_from_two_processes_is_one_turn(engine: str, tmp_path:
         assert effects(hired) == Counter(["a/0", "a/1"])
 
 
+@SERVER  # on a file: tests/cli/test_cli_decide.py
 async def test_an_approval_while_all_workers_are_down_waits_for_the_first(engine: str, tmp_path: Path) -> None:
     async with office(engine, tmp_path) as (hired, journal, callers):
         hired.hire()
@@ -121,6 +135,7 @@ async def test_an_approval_while_all_workers_are_down_waits_for_the_first(engine
         assert [event.status for event in await said(journal, "s0") if isinstance(event, TurnEnded)] == ["completed"]
 
 
+@BOTH
 async def test_a_double_approval_is_one(engine: str, tmp_path: Path) -> None:
     async with office(engine, tmp_path) as (hired, journal, callers):
         for number in range(ROUNDS):
@@ -134,6 +149,7 @@ async def test_a_double_approval_is_one(engine: str, tmp_path: Path) -> None:
         assert effects(hired) == Counter(f"s{number}/0" for number in range(ROUNDS))
 
 
+@BOTH
 @pytest.mark.parametrize("against", ["cancel", "deny"])
 async def test_approve_against_cancel_or_deny_has_one_outcome(engine: str, against: str, tmp_path: Path) -> None:
     async with office(engine, tmp_path) as (hired, journal, callers):
@@ -150,7 +166,9 @@ async def test_approve_against_cancel_or_deny_has_one_outcome(engine: str, again
             (settled_by,), (ended,) = found, ends
             ran = isinstance(settled_by, ToolFinished)
             assert effects(hired)[f"{name}/0"] == int(ran)
-            assert {each.get("status", ended.status) for each in done} == {ended.status}, done
+            # A tool that was cut off by the cancel, and not back in its grace time, makes who asks wait for a moment.
+            meanwhile = {"waiting"} if any(isinstance(event, ToolUnknown) for event in events) else set()
+            assert {each.get("status", ended.status) for each in done} - meanwhile <= {ended.status}, (done, events)
             assert {each["error"] for each in done if "error" in each} <= {"AlreadyDecided", "ApprovalVoid"}, done
             outcomes[type(settled_by).__name__] += 1
         print(f"\n{engine}, approve against {against}: {dict(outcomes)}")  # noqa: T201 - how the races ended

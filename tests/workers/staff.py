@@ -13,6 +13,7 @@ from pathlib import Path
 from agentkit import Agent, Journal, Model, Session
 from agentkit.journal.base import Head
 from agentkit.journal.places import open_journal
+from tests.forked import Forked, ran
 from tests.session import desk
 
 ROOT = Path(__file__).parents[2]
@@ -84,8 +85,7 @@ class Shop:
     def command(self, *words: str) -> str:
         """Type a command about the journal, and return what it told."""
         command = (sys.executable, "-m", "agentkit.cli", *words, "--journal", self.place)
-        done = subprocess.run(command, cwd=ROOT, env=self._env, capture_output=True, text=True, check=True)
-        return done.stdout
+        return str(ran(command, cwd=ROOT, env=self._env, check=True).stdout)
 
     @property
     def _env(self) -> dict[str, str]:
@@ -97,7 +97,7 @@ class Shop:
         log = self.folder / f"worker-{time.monotonic_ns()}.log"
         command = (sys.executable, "-m", "agentkit.cli", "worker", "--agent", f"tests.workers.shop:{who}")
         with log.open("w") as output:
-            process = subprocess.Popen(
+            process = Forked(
                 (*command, "--journal", self.place, "--ttl", str(ttl), *words),
                 cwd=ROOT,
                 env=self._env,

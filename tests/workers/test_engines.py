@@ -89,7 +89,8 @@ async def test_a_frozen_worker_is_replaced_and_what_it_says_later_does_not_count
         with shop.staffed(ttl=TTL) as second:
             await until(lambda: "drives sessions" in second.told())
             first.send(signal.SIGSTOP)
-            assert await until(lambda: len(shop.did("holds")) == 2) < TTL + 5
+            # Temporal may give the session to the frozen one once more (docs/engines.md).
+            assert await until(lambda: len(shop.did("holds")) == 2) < 2 * TTL + 5
             shop.opens("gate")
             await until(lambda: shop.completed("a"))
             first.send(signal.SIGCONT)

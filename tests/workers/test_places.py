@@ -64,12 +64,14 @@ async def test_what_stays_ready_is_enqueued_later_each_time_and_what_is_new_at_o
             begun = anyio.current_time()
             await until(lost.found, 5)
             waits.append(anyio.current_time() - begun)
-            lost.enqueued("a")
+            lost.enqueued(*await lost.found())
         assert waits[0] < 0.05 <= waits[1]
         assert waits[2] > 0.09
         assert waits[3] > 0.19
         await Session(nobody, "b", journal=journal).say("two", id="m1")
         assert [each.session_id for each in await lost.found()] == ["b"]
+        await Session(nobody, "a", journal=journal).say("three", id="m2")
+        assert [each.session_id for each in await lost.found()] == ["a", "b"]
 
 
 def test_each_agent_has_a_queue() -> None:

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer
 
 from agentkit.journal import MemoryJournal
-from agentkit.workers import Rest, TemporalEngine
+from agentkit.workers import Pace, Rest, TemporalEngine
 from agentkit.workers.temporal_flow import DriveSession
 from tests import temporal_server
 from tests.workers.dispatched import Dispatched, OnTemporal, shop_on
@@ -53,6 +53,22 @@ async def test_wakes_that_come_while_it_is_driven_make_one_more_drive() -> None:
         await anyio.sleep(0.5)
         engine.stop()
     assert driven == ["a", "a"]
+
+
+async def test_what_another_process_drives_is_asked_again_until_it_rests() -> None:
+    server, left = temporal_server.server(), list[Rest](["busy", "busy", "done"])
+
+    async def drive(session_id: str) -> Rest:
+        assert session_id == "a"
+        return left.pop(0)
+
+    async with MemoryJournal() as journal, anyio.create_task_group() as tasks:
+        engine = TemporalEngine(journal, server.address, namespace=server.fresh(), pace=Pace(ttl=0.6))
+        tasks.start_soon(engine.serve, drive, 4)
+        await engine.enqueue("a", "w1")
+        await until(lambda: not left)
+        await anyio.sleep(0.5)
+        engine.stop()
 
 
 async def test_cancelled_it_hands_back_what_it_drives() -> None:
