@@ -16,6 +16,8 @@ from agentkit.cli.command import (
     option,
 )
 from agentkit.cli.commands_durable import DURABLE
+from agentkit.cli.commands_mcp import MCP
+from agentkit.cli.commands_tools import TOOLS
 
 _WHAT_NEXT = "The decision is left in the session's inbox: it takes effect when the session is driven next."
 
@@ -298,4 +300,4 @@ _ALL = (
     ),
 )
 
-COMMANDS: Mapping[str, Command] = {command.name: command for command in (*_ALL, *DURABLE)}
+COMMANDS: Mapping[str, Command] = {command.name: command for command in (*_ALL, *DURABLE, *MCP, *TOOLS)}

@@ -66,9 +66,22 @@ WORKERS: tuple[Command, ...] = (
                 help="who answers in a new session: the queue of a worker (default: any worker)",
             ),
             option("--now", action="store_true", help="enter the open turn, instead of waiting for its end"),
+            option(
+                "--as", dest="person", metavar="NAME", help="answer in the agent's place, who is silent until hand-back"
+            ),
             *ALWAYS,
         ),
-        about="Leave a message in the session's inbox. It makes the session where there is none. A worker drives it.",
+        about="Leave a message in the session's inbox. It makes the session where there is none. A worker drives it.\n"
+        "With --as, a person of that name answers the customer: what the agent is at is cut off, and messages wait\n"
+        "for a person until `agentkit hand-back`.",
+    ),
+    Command(
+        "hand-back",
+        "let the agent answer again after a person answered in its place",
+        "agentkit hand-back customer-4711 --by ann",
+        "hand:hand_back",
+        (SESSION, option("--by", metavar="NAME", required=True, help="who hands back"), *ALWAYS),
+        about="Messages that came in meanwhile, and that nobody has answered, are answered by the agent.",
     ),
     Command(
         "revive",

@@ -40,7 +40,7 @@ class Dossier:
 
 
 async def dossiers(journal: Journal, session_id: str) -> Mapping[str, Dossier]:
-    """Return what is known of each call of a session's open step, by its position."""
+    """Return what is known of each call that is open in a session, by its position."""
     state, book = State(), Book(session_id)
     async for record in journal.read(session_id):
         state = apply(replace(state, seq=record.seq - 1), record.event)
@@ -48,7 +48,7 @@ async def dossiers(journal: Journal, session_id: str) -> Mapping[str, Dossier]:
     said = tuple(text_of(message.parts) for message in state.said)
     answers = (entry.message for entry in reversed(state.transcript) if isinstance(entry.message, AssistantMessage))
     answered = next(answers, AssistantMessage()).text or ""
-    lines = {call.key: book.lines.get(call.key, Line(call.key, call.tool)) for call in state.calls}
+    lines = {call.key: book.lines.get(call.key, Line(call.key, call.tool)) for call in state.every_call}
     return {key: _dossier(state.uid, line, said, answered) for key, line in lines.items()}
 
 

@@ -10,7 +10,8 @@ from agentkit.cli.phrases import call_text, names_in, phrase, shortened
 from agentkit.cli.screen import ASK, BAD, BOLD, DIM, GOOD, Screen
 from agentkit.cli.sentback import SentBack
 from agentkit.cli.story import Story, TurnTold, told
-from agentkit.core.messages import AssistantMessage, Part, Stored, Text, text_of
+from agentkit.core.cutting import Cut
+from agentkit.core.messages import AssistantMessage, Part, Stored, text_of
 from agentkit.journal.base import Head
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -91,7 +92,7 @@ class Page:
 
     def _said(self, said: events.UserSaid, note: str = "") -> None:
         who = said.by or "user"
-        known = "" if said.id is None else f"  {said.id}"
+        known = f"  {said.id}" if said.id is not None else f"  about {said.about}" if said.about else ""
         self._screen.line((f"{who}{note}", BOLD), (known, DIM))
         self._screen.block(text_of(said.parts), indent=2)
 
@@ -169,7 +170,10 @@ class Page:
         call = getattr(event, "call", None)
         if call is None:
             return ""
-        if isinstance(event, events.ToolStarted | events.CallHeld | events.CallSuspended | events.ToolUnknown):
+        if isinstance(
+            event,
+            events.ToolStarted | events.CallHeld | events.CallDeferred | events.CallSuspended | events.ToolUnknown,
+        ):
             self._began[call] = record.at
             return f"  {record.at:%H:%M:%S}"
         since = self._began.get(call)
@@ -177,7 +181,8 @@ class Page:
 
     async def _whole(self, event: events.AnyEvent) -> str:
         """Return a result with the texts that are stored beside it."""
-        parts: Sequence[Part] = getattr(event, "parts", ())
+        cut: Cut | None = getattr(event, "cut", None)
+        parts: Sequence[Part] = getattr(event, "parts", ()) if cut is None else (cut.whole,)
         if not any(isinstance(part, Stored) for part in parts):
             return ""
         return text_of([await self._fetched(part) for part in parts])
@@ -185,7 +190,7 @@ class Page:
     async def _fetched(self, part: Part) -> Part:
         if not isinstance(part, Stored):
             return part
-        return Text((await self._fetch(part.hash)).decode("utf-8", "surrogatepass"))
+        return part.holding((await self._fetch(part.hash)).decode("utf-8", "surrogatepass"))
 
     def _outcome(self, record: Record) -> None:
         """Write what a model call used and how long it took, and what became of the reasoning before it."""

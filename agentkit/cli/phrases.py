@@ -117,7 +117,24 @@ def _refused(event: events.CallRefused, names: Names) -> Phrase:
 
 def _held(event: events.CallHeld, names: Names) -> Phrase:
     why = f": {event.why}" if event.why else ""
-    return Phrase("?", f"{_named(event.call, names)} waits for approval{why}", ASK)
+    return Phrase("?", f"{_named(event.call, names)} waits for approval{why}{_mended(event)}", ASK)
+
+
+def _mended(event: events.CallHeld | events.CallDeferred | events.ToolStarted) -> str:
+    return "" if event.mended is None else f", with {event.mended} ({event.how})"
+
+
+def _deferred(event: events.CallDeferred, names: Names) -> Phrase:
+    why = f": {event.why}" if event.why else ""
+    return Phrase("?", f"{_named(event.call, names)} sent for approval, the talk goes on{why}{_mended(event)}", ASK)
+
+
+def _took_over(event: events.PersonAnswered, _: Names) -> Phrase:
+    return Phrase("✓", f"{event.by} answers in the agent's place", GOOD, event.text)
+
+
+def _handed_back(event: events.HandedBack, _: Names) -> Phrase:
+    return Phrase("·", f"{event.by} hands back: the agent answers again", DIM)
 
 
 def _approved(event: events.CallApproved, names: Names) -> Phrase:
@@ -139,16 +156,21 @@ def _closed(event: events.CallClosed, names: Names) -> Phrase:
 
 
 def _started(event: events.ToolStarted, names: Names) -> Phrase | None:
-    if event.effect == "read":
+    if event.effect == "read" and event.mended is None:
         return None
-    return Phrase("▸", f"{_named(event.call, names)} started ({event.effect})", DIM)
+    return Phrase("▸", f"{_named(event.call, names)} started ({event.effect}){_mended(event)}", DIM)
+
+
+def _woken(event: events.CallWoken, names: Names) -> Phrase:
+    return Phrase("·", f"{_named(event.call, names)}: there is news in its session, and it goes on", DIM)
 
 
 def _finished(event: events.ToolFinished, names: Names) -> Phrase:
     failed = " failed" if event.failed else ""
+    failed += "" if event.child is None else f" (session {event.child.session_id})"
     detail = "" if event.detail is None else f"\n{event.detail}"
     style = BAD if event.failed else ""
-    return Phrase("←", f"{_named(event.call, names)}{failed}", style, text_of(event.parts) + detail)
+    return Phrase("←", f"{_named(event.call, names)}{failed}", style, text_of(event.parts) + event.hint + detail)
 
 
 def _unknown(event: events.ToolUnknown, names: Names) -> Phrase:
@@ -222,6 +244,7 @@ TABLE: Mapping[type[events.AnyEvent], Callable[[Any, Names], Phrase | None]] = {
     events.OutputRefused: _output_refused,
     events.CallRefused: _refused,
     events.CallHeld: _held,
+    events.CallDeferred: _deferred,
     events.CallApproved: _approved,
     events.CallDenied: _denied,
     events.CallClosed: _closed,
@@ -229,12 +252,15 @@ TABLE: Mapping[type[events.AnyEvent], Callable[[Any, Names], Phrase | None]] = {
     events.ToolFinished: _finished,
     events.ToolUnknown: _unknown,
     events.CallSuspended: _suspended,
+    events.CallWoken: _woken,
     events.CallAnswered: _answered,
     events.CallResolved: _resolved,
     events.CallEscalated: _escalated,
     events.CancelRequested: _cancel,
     events.LimitReached: _limit,
     events.InboxRefused: _inbox_refused,
+    events.PersonAnswered: _took_over,
+    events.HandedBack: _handed_back,
     events.Compacted: _compacted,
     events.Forked: _forked,
 }

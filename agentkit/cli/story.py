@@ -129,6 +129,8 @@ class Story:
             case events.ModelResponded(message=message):
                 turn.text = message.text or turn.text
                 turn.model = self.bound.model if self.bound else ""
+            case events.PersonAnswered(text=text):
+                turn.text, turn.model = text, ""
             case events.ModelFailed(text=text):
                 turn.status, turn.reason = "faulted", text
             case events.TurnResumed():

@@ -1,7 +1,6 @@
 """What people decide, from any process: left in the inbox, taken up when the session is driven next."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from agentkit.emulator import Call, Fault, Reply
 from agentkit.events import SessionStarted
 from agentkit.ids import process_name, uuid7
 from agentkit.journal.base import Asked, Batch, Placed
+from tests.forked import ran
 
 Type = Callable[..., Any]
 CHAT = ("chat", "--agent", "desk:agent", "--session", "c-1")
@@ -38,7 +38,7 @@ def held(agentkit: Type, serve: Type) -> str:
 
 def test_approved_in_another_process_it_runs_once_at_the_next_resume(desk: Path, agentkit: Type, held: str) -> None:
     command = [sys.executable, "-m", "agentkit.cli", "approve", held, "--by", "ann"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = ran(command, check=True)
     assert done.stdout == "✓ approved by ann\n  a worker performs it, or: agentkit resume c-1\n"
     assert not (desk / "refunds.txt").exists()
     assert agentkit("approve", held, "--by", "ann").code == 0, "the same decision twice is one"

@@ -1,13 +1,13 @@
 """`export`, `import`, `replay`: a session leaves, arrives, and proves what it sent."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from agentkit.emulator import Call, Reply
+from tests.forked import ran
 
 Type = Callable[..., Any]
 CHAT = ("chat", "--agent", "desk:agent", "--session", "c-1")
@@ -18,15 +18,13 @@ def test_a_session_travels_whole_and_decisions_do_not(desk: Path, agentkit: Type
     agentkit(*CHAT, stdin="refund\n")
     done = agentkit("export", "c-1", "--output", "c-1.jsonl")
     assert (done.code, done.out) == (0, "session c-1 is in c-1.jsonl\n")
-    piped = subprocess.run([sys.executable, "-m", "agentkit.cli", "export", "c-1"], capture_output=True, check=True)
+    piped = ran([sys.executable, "-m", "agentkit.cli", "export", "c-1"], text=False, check=True)
     assert piped.stdout == (desk / "c-1.jsonl").read_bytes()
     done = agentkit("import", "c-1.jsonl", "--as", "copy", "--journal", "other.db")
     assert (done.code, "agentkit show copy --journal other.db" in done.out) == (0, True)
     command = [sys.executable, "-m", "agentkit.cli", "import", "-", "--journal", "other.db"]
     with (desk / "c-1.jsonl").open("rb") as lines:
-        assert subprocess.run(command, stdin=lines, capture_output=True, check=True).stdout.startswith(
-            b"session c-1 is"
-        )
+        assert ran(command, stdin=lines, check=True).stdout.startswith("session c-1 is")
     assert "1.1.0 refund waits for approval" in agentkit("show", "copy", "--journal", "other.db").out
     done = agentkit("resume", "copy", "--agent", "desk:agent", "--journal", "other.db")
     assert done.code == 3

@@ -84,3 +84,25 @@ def test_show_tells_what_changed_down_to_the_line_and_the_key(path: Path, agentk
     assert '! the agent changed: instructions line 2 added: "Be brief."' in out
     assert "settings temperature was null, is 0.5 now" in out
     assert "the session keeps the instructions that it recorded first" in out
+
+
+def test_a_person_answers_in_the_agents_place_and_hands_back(path: Path, agentkit: Type) -> None:
+    drive(path, Approvals())
+    done = agentkit("say", "s", "I do it by hand.", "--as", "ann", "--id", "a1")
+    assert (done.code, "ann's answer a1 is left for session s" in done.out) == (0, True)
+
+    async def resume(text: str) -> str:
+        agent = Agent(ScriptedModel("the agent", "the agent again"), tools=[refund], instructions="Be kind.")
+        async with Session(agent, "s", journal=SQLiteJournal(path)) as session:
+            await session.resume()
+            return (await session.run(text)).text
+
+    assert anyio.run(resume, "thanks") == ""
+    page = agentkit("show", "s").out
+    assert "ann answers in the agent's place" in page
+    assert "I do it by hand." in page
+    assert "waiting" in agentkit("sessions").out
+    done = agentkit("hand-back", "s", "--by", "ann")
+    assert (done.code, "session s is handed back to the agent" in done.out) == (0, True)
+    assert anyio.run(resume, "and?") == "the agent again"
+    assert "ann hands back: the agent answers again" in agentkit("show", "s").out

@@ -15,6 +15,7 @@ from anyio.from_thread import start_blocking_portal
 
 from agentkit.emulator import Emulator, Fault, Reply
 from agentkit.models import Model
+from tests.forked import Forked
 from tests.probe.probed_model import play
 
 Type = Callable[..., Any]
@@ -195,7 +196,7 @@ def test_a_person_is_asked(service: Service, typed: str, sent: bool) -> None:  #
     """At a terminal: `script` gives the program one."""
     master, theirs = os.openpty()
     command = [sys.executable, "-m", "agentkit.cli", *service.words]
-    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as program:
+    with Forked(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as program:
         os.write(master, typed.encode())
         out, _ = program.communicate(timeout=60)
     os.close(master)

@@ -1,6 +1,7 @@
 """`show`, `events`, `sessions`: what happened, for people and for programs."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from agentkit.emulator import Call, Fault, Reply
 from agentkit.errors import JournalError
 from agentkit.journal.base import Head
 from agentkit.messages import AssistantMessage, Text, ToolCall
+from tests.forked import Forked
 
 Type = Callable[..., Any]
 CHAT = ("chat", "--agent", "desk:agent", "--session", "c-1")
@@ -106,7 +108,7 @@ def test_long_texts_are_shortened_unless_asked_for(agentkit: Type, serve: Type) 
     agentkit(*CHAT, stdin="hi\n")
     short, full = agentkit("show", "c-1").out, agentkit("show", "c-1", "--full").out
     assert "thought 11 … (+" in short
-    assert "[170000 bytes, stored]" in short
+    assert re.search(r"\[100\d{3} bytes, stored\]", short)  # what the model was shown of it
     assert "thought 99" in full
     assert full.count("once upon a time") == 10_000
 
@@ -125,7 +127,7 @@ def test_records_are_listed_and_followed(agentkit: Type, serve: Type) -> None:
     assert len(agentkit("events", "c-1", "--after", "4").out.splitlines()) == len(raw) - 4
     assert agentkit("events", "nothing").code == 1
     command = [sys.executable, "-m", "agentkit.cli", "events", "c-1", "--follow", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+    with Forked(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         for _ in raw:
             following.stdout.readline()

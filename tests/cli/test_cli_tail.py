@@ -18,6 +18,7 @@ from agentkit.core.messages import Text
 from agentkit.emulator.script import Call, Fault, Reply
 from agentkit.journal.base import Batch, Placed
 from tests.cli.conftest import Serve, Type
+from tests.forked import Forked
 
 CHAT = ("chat", "--agent", "desk:agent", "--session", "c-1")
 
@@ -25,7 +26,7 @@ CHAT = ("chat", "--agent", "desk:agent", "--session", "c-1")
 @contextmanager
 def tailing(*words: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-W", "ignore", "-m", "agentkit.cli", "tail", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with Forked(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

@@ -12,12 +12,12 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
 
 from agentkit.emulator import Call, Fault, Reply
+from tests.forked import Forked
 
 Type = Callable[..., Any]
 REFUND = Reply(reasoning="Pay.", calls=[Call("refund", {"order_id": "7", "amount": 12.5})])
@@ -33,7 +33,7 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         command = [sys.executable, "-m", "agentkit.cli", *words]
         environment = {**os.environ, "TERM": "xterm-256color", "INPUTRC": os.devnull}
-        self.process = Popen(
+        self.process = Forked(
             command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
         )
         os.close(theirs)

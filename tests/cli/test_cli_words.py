@@ -18,11 +18,12 @@ from agentkit.errors import BadRequest, ConfigurationError, Fenced, NoSuchSessio
 Type = Callable[..., Any]
 TALK = ("chat", "sessions", "show", "events", "tail", "resume")
 DECIDE = ("pending", "approve", "deny", "answer", "resolve", "cancel")
-WORK = ("worker", "say", "revive", "db")
+WORK = ("worker", "say", "hand-back", "revive", "db")
 PROOF = ("case", "ledger")
 KEEP = ("erase", "vacuum", "sizes")
 LOOK = ("replay", "fork", "diff", "export", "import", "probe", "doctor", "emulator")
-WANTED = (*TALK, *DECIDE, *LOOK, *WORK, *PROOF, *KEEP)
+OFFER = ("mcp", "tools")
+WANTED = (*TALK, *DECIDE, *LOOK, *WORK, *PROOF, *KEEP, *OFFER)
 
 
 def test_the_commands_are_those_promised() -> None:
@@ -55,7 +56,7 @@ def test_help_tells_the_commands_and_the_exit_codes(agentkit: Type) -> None:
 def test_each_command_has_help_an_example_and_a_journal(agentkit: Type, name: str) -> None:
     done = agentkit(name, "--help")
     assert done.code == 0
-    assert ("--journal PATH" in done.out) == (name != "probe")  # which records nothing
+    assert ("--journal PATH" in done.out) == (name not in {"probe", "mcp", "tools"})  # which record nothing
     assert f"example:\n  agentkit {name}" in done.out
     module, _, function = COMMANDS[name].run.partition(":")
     work = getattr(import_module(f"agentkit.cli.{module}"), function)
