@@ -37,6 +37,7 @@ PUBLIC_FACES = (
     "agentkit.events",
     "agentkit.journal",
     "agentkit.messages",
+    "agentkit.tools",
 )
 REFUSED = re.compile(r"(^|_)(utils?|helpers?|common|managers?|handlers?|processors?)(_|$)")
 
@@ -47,6 +48,9 @@ WAIVERS = {  # rule and path, and the reason
     "lazy_imports agentkit/cli/asking.py": "not every system has readline",
     "lazy_imports agentkit/cli/parser.py": "--help loads argparse and nothing else, says the folder's law",
     "lazy_imports agentkit/cli/running.py": "a command's module is loaded when it is used, says the folder's law",
+    "lazy_imports agentkit/tools/worker.py": "a process imports the module whose function it is to run",
+    "lazy_imports agentkit/tools/mend.py": "json-repair is an extra, imported where a tool asks for it",
+    "parameters agentkit/tools/decorator.py": "what a tool declares are keywords of one decorator, none by position",
     "lazy_imports agentkit/models/openai.py": "the SDK's HTTP library has another name in each major version of it",
 }
 
@@ -80,7 +84,8 @@ class Source:
 
     @property
     def module(self) -> str:
-        return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        inside = self.path.removeprefix("tools/")  # installed as `agentkit_tools`, beside agentkit
+        return inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
     @property
     def unit(self) -> str:
@@ -112,14 +117,14 @@ def _imports(body: Sequence[ast.AST], *, typing: bool, hidden: bool) -> Iterator
 
 def _resolved(line: int, source: str, name: str, typing: bool, hidden: bool) -> Import:  # noqa: FBT001 - two flags of one value
     submodule = f"{source}.{name}"
-    if source.split(".", maxsplit=1)[0] in ROOMS and _exists(submodule):
+    if source.split(".", maxsplit=1)[0] in {*ROOMS, "agentkit_tools"} and _exists(submodule):
         return Import(line, submodule, "", typing, hidden)
     return Import(line, source, name, typing, hidden)
 
 
 def _exists(module: str) -> bool:
-    path = ROOT.joinpath(*module.split("."))
-    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+    paths = (ROOT.joinpath(*module.split(".")), ROOT.joinpath("tools", *module.split(".")))
+    return any(path.with_suffix(".py").exists() or (path / "__init__.py").exists() for path in paths)
 
 
 def _functions(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, Function]]:
@@ -148,11 +153,11 @@ def no_relative_imports(source: Source) -> Iterator[Finding]:
 
 
 def one_home(source: Source) -> Iterator[Finding]:
-    if not source.within("agentkit/"):
+    if not source.within("agentkit/", "tools/"):
         return
     for each in source.imports:
         package = each.module.split(".")[0]
-        if package in sys.stdlib_module_names or package == "agentkit" or each.module.startswith("."):
+        if package in {*sys.stdlib_module_names, "agentkit", "agentkit_tools"} or each.module.startswith("."):
             continue
         if package not in HOMES:
             yield each.line, f"{package} has no home in HOMES"

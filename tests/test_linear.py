@@ -52,7 +52,7 @@ class Marking(ScriptedModel):
 
 @asynccontextmanager
 async def drive(journal: Journal, model: ScriptedModel) -> AsyncIterator[None]:
-    agent: Agent[None] = Agent(model, tools=[look_up], limits=Limits(steps=None))
+    agent: Agent[None] = Agent(model, tools=[look_up], limits=Limits(steps=None, repeats=None))
     async with Session(agent, "long", journal=journal) as session:
         yield
         result = await session.run("Read the whole book.")

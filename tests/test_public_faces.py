@@ -10,6 +10,7 @@ import pytest
 import agentkit
 from agentkit import events, messages
 from agentkit.core import events as core_events
+from agentkit.core import events_people
 from agentkit.core import messages as core_messages
 
 
@@ -19,7 +20,9 @@ def frozen_values(module: ModuleType) -> set[str]:
 
 
 def test_every_event_is_public() -> None:
-    assert frozen_values(core_events) | {"AnyEvent", "LimitKind"} == set(events.__all__)
+    assert frozen_values(core_events) | frozen_values(events_people) | {"AnyEvent", "Cut", "LimitKind"} == set(
+        events.__all__
+    )
     assert all(getattr(events, name) is getattr(core_events, name) for name in events.__all__)
 
 
