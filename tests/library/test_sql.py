@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from contextlib import closing
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TypeAlias
 
 import psycopg
@@ -19,6 +20,7 @@ from agentkit.errors import ConfigurationError
 from agentkit_tools import sql
 from tests.postgres import execute, server
 
+OWNED = Path(gettempdir(), "agentkit-owned")  # what the attacks would make; one name, as the cases are named by it
 Tools: TypeAlias = dict[str, Tool[object, Any, Any]]
 SHOP = (
     "create table orders (id integer primary key, customer text, price numeric)",
@@ -108,7 +110,7 @@ WRITES = [
         "commit",
     ),
     *("attach 'other.db' as other", "pragma user_version = 7", "pragma table_info(orders)", "detach main", "analyze"),
-    *("copy orders to program 'touch /tmp/owned'", "copy (select 1) to '/tmp/owned'", "do $$ begin end $$", "call x()"),
+    *(f"copy orders to program 'touch {OWNED}'", f"copy (select 1) to '{OWNED}'", "do $$ begin end $$", "call x()"),
     *(
         "set session characteristics as transaction read write",
         "grant all on orders to public",
@@ -135,7 +137,7 @@ WRITES = [
         "select set_config('transaction_read_only', 'off', false), lo_create(0)",
     ),
     *(
-        "select writefile('/tmp/owned', 'x')",
+        f"select writefile('{OWNED}', 'x')",
         "select 1 \0; drop table orders",
         "\ud800",
         "select '\ud800'",
@@ -154,7 +156,7 @@ def test_a_query_changes_nothing(url: str, statement: str) -> None:
     with pytest.raises(ToolError, match=r"nly (reading|one statement)|at most 20000 characters"):
         tools["query"](statement)
     assert (tools["query"]("select * from orders order by id"), tools["list_tables"]()) == before
-    assert not Path("/tmp/owned").exists()  # noqa: S108 - what the attacks would make
+    assert not OWNED.exists()
 
 
 REACHING = [
