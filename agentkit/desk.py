@@ -73,10 +73,16 @@ class Desk:
         name = message_id() if name is None else name
         said = redacted(self._journal.redaction, PersonAnswered(text, by, words.took_over(by), name))
         await self.recorder.load()
-        before = None if name in self.recorder.state.ids else await self._put("takeover", name, said, by)
-        if before is not None and before != said:
+        taken = name in self.recorder.state.ids
+        before = await self._answered_before(name) if taken else await self._put("takeover", name, said, by)
+        if before != said:
             raise self._reused(name)
         return name
+
+    async def _answered_before(self, name: str) -> AnyEvent | None:
+        """Return the person's answer that was taken under this id; None where the id is a message's."""
+        events = [record.event async for record in self._journal.read(self._id)]
+        return next((each for each in events if isinstance(each, PersonAnswered) and each.id == name), None)
 
     async def hand_back(self, by: str) -> None:
         """Leave word that the agent answers again."""

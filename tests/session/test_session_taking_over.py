@@ -22,6 +22,8 @@ async def test_a_person_answers_and_the_agent_is_silent_until_it_is_handed_back(
         await session.run("my parcel is lost")
         await session.say_as("I looked into it: it comes tomorrow.", by="ann")
         result = await session.run("thank you", id="m2")
+        with pytest.raises(MessageIdReused):
+            await session.say_as("Under a customer's id.", by="ann", id="m2")
         assert (result.status, result.text) == ("waiting", "")
         assert "ann answers in the agent's place" in result.reason
         assert len(await facts_of(session, ModelStarted)) == 1
@@ -122,6 +124,8 @@ async def test_it_begins_a_session_and_survives_the_process(tmp_path: Path) -> N
         assert len(await facts_of(session, PersonAnswered)) == 1
         with pytest.raises(MessageIdReused):
             await session.run("else", id="a")
+        with pytest.raises(MessageIdReused):
+            await session.say_as("Other words.", by="ann", id="a")
     async with session_of(Played(), file(tmp_path), Till()) as session:
         assert (await session.run("lost parcel")).status == "waiting"
         status = await session.status()
