@@ -1,20 +1,22 @@
 """docs/mcp.md is true: its programs run, against each other."""
 
-import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client, types
 
 from agentkit.emulator import Emulator, Reply
 from agentkit.emulator.script import Call, Turn
 from agentkit.tools.mcp import MCPTools
+from agentkit.tools.mcp.serve import Offer
 from agentkit.workers.who import check
+from tests.forked import ROOT
+from tests.pages import Page
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "mcp.md").read_text("utf-8")
-CLIENT, FILES, WORKER, SERVER = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = Page("mcp")
+CLIENT, FILES, WORKER, SERVER, ASKING = PAGE.programs
 
 
 @pytest.mark.anyio
@@ -27,18 +29,29 @@ async def test_the_agent_uses_the_tools_that_the_server_offers(
     async with Emulator({"*": replies}, contract="generic") as model:
         code = CLIENT.replace("http://127.0.0.1:11434/v1", model.base_url)
         code = code.replace('"shop:tools")', f'"shop:tools", env={{"PYTHONPATH": {str(ROOT)!r}}})')
-        names: dict[str, Any] = {"__name__": "docs"}
-        exec(compile(code, "docs/mcp.md", "exec"), names)  # noqa: S102 - the document's own program
-        await names["main"]()
+        await PAGE.here(code)["main"]()
     assert capsys.readouterr().out == "It left on Monday.\n"
     assert "Order 7 left on Monday." in str(model.requests[1].body)
 
 
 def test_the_other_programs_are_what_they_say() -> None:
-    names: dict[str, Any] = {}
-    exec(compile(FILES, "docs/mcp.md", "exec"), names)  # noqa: S102 - the document's own program
+    names = PAGE.here(FILES)
     assert isinstance(names["files"], MCPTools)
-    exec(compile(WORKER, "docs/mcp.md", "exec"), names)  # noqa: S102 - the document's own program
-    check(names["support"])
+    check(PAGE.here(WORKER, **names)["support"])
     for field in fields(MCPTools):
-        assert not field.init or field.name == "server" or f"`{field.name}" in PAGE or f"{field.name}=" in PAGE
+        told = f"`{field.name}" in PAGE.text or f"{field.name}=" in PAGE.text
+        assert told or not field.init or field.name == "server"
+
+
+@pytest.mark.anyio
+async def test_the_tool_that_asks_its_client_gets_answers() -> None:
+    async def fills(context: Any, params: Any) -> types.ElicitResult:  # noqa: ARG001 - the SDK's
+        return types.ElicitResult(action="accept", content={"days": 7})
+
+    async def thinks(context: Any, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:  # noqa: ARG001 - the SDK's
+        assert "7 days of orders" in str(params.messages[0].content)
+        return types.CreateMessageResult(role="assistant", content=types.TextContent(text="All left."), model="m")
+
+    offered = PAGE.here(ASKING)["tools"]
+    async with Client(Offer(offered).server, elicitation_callback=fills, sampling_callback=thinks) as client:
+        assert "All left." in str((await client.call_tool("report", {})).content)

@@ -17,12 +17,21 @@ def legal(names: Iterable[str], prefix: str) -> dict[str, str]:
     """
     plain = {name: _ILLEGAL.sub("_", f"{prefix}_{name}" if prefix else name) for name in names}
     kinds = Counter(each[:LONGEST] for each in plain.values())
-    return {name: _fitting(name, each, kinds[each[:LONGEST]] > 1, prefix) for name, each in plain.items()}
+    made = {name: _fitting(name, each, kinds[each[:LONGEST]] > 1, prefix) for name, each in plain.items()}
+    again = 0
+    while twice := {each for each, count in Counter(made.values()).items() if count > 1}:
+        again += 1  # whoever chooses names may choose one that ends in the hash of another
+        made = {name: _marked(each, f"{name}\0{again}") if each in twice else each for name, each in made.items()}
+    return made
 
 
 def _fitting(name: str, legal_name: str, shared: bool, prefix: str) -> str:  # noqa: FBT001 - one fact of a name
     unchanged = legal_name == (f"{prefix}_{name}" if prefix else name)
     if legal_name and len(legal_name) <= LONGEST and (unchanged or not shared):
         return legal_name
-    mark = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    return f"{legal_name[: LONGEST - len(mark) - 1]}_{mark}"
+    return _marked(legal_name, name)
+
+
+def _marked(name: str, by: str) -> str:
+    mark = blake2b(by.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{name[: LONGEST - len(mark) - 1]}_{mark}"

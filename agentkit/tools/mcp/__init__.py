@@ -7,6 +7,7 @@ user trusts it; what it returns is data; nothing it names is fetched. `client` i
 from agentkit.errors import ConfigurationError
 
 try:
+    from agentkit.tools.mcp.caller import caller
     from agentkit.tools.mcp.client import MCPTools
     from agentkit.tools.mcp.place import Http, Stdio
 except ModuleNotFoundError as missing:
@@ -14,4 +15,4 @@ except ModuleNotFoundError as missing:
         raise
     raise ConfigurationError("mcp is not installed: pip install 'agentkit-reasoning[mcp]'") from missing
 
-__all__ = ["Http", "MCPTools", "Stdio"]
+__all__ = ["Http", "MCPTools", "Stdio", "caller"]

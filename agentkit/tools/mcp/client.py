@@ -16,15 +16,18 @@ from agentkit.core.messages import Text
 from agentkit.core.spec import Effect
 from agentkit.errors import ConfigurationError, ToolError
 from agentkit.tools.context import ToolContext
-from agentkit.tools.declared import NeedsApproval
+from agentkit.tools.declared import Declared, NeedsApproval
 from agentkit.tools.decorator import tool
-from agentkit.tools.mcp.content import Value, parts_of, text_in, value_of
-from agentkit.tools.mcp.link import Link, in_words
-from agentkit.tools.mcp.place import Place
+from agentkit.tools.mcp.content import Value, failure_of, value_of
+from agentkit.tools.mcp.link import Link, first_of, in_words
+from agentkit.tools.mcp.place import Place, Stdio
 from agentkit.tools.names import legal
+from agentkit.tools.returned import check_form
 from agentkit.tools.tool import Tool
 
 _LOG = logging.getLogger("agentkit")
+_SHOWN = 1000  # characters of a notice of progress
+_ENDED = ". The program ended, or is no MCP server. Start it in a terminal to see what it says"
 _LEAVING = 10.0  # seconds for a server to end; then it is ended
 
 # By what JSON-RPC says of them: the request itself was refused, so nothing ran.
@@ -94,9 +97,15 @@ class MCPTools:
             await self._link.live()
         except BaseException as error:
             await self._leave()
-            if isinstance(error, ConfigurationError) or not isinstance(error, Exception):
+            first = first_of(error)
+            if isinstance(first, ConfigurationError):
+                raise first from None
+            if not isinstance(error, Exception):
                 raise
-            raise ConfigurationError(f"the MCP server {self.server!r} cannot be used: {in_words(error)}") from error
+            ended = isinstance(first, MCPError) and first.code == CONNECTION_CLOSED and isinstance(self.server, Stdio)
+            raise ConfigurationError(
+                f"the MCP server {self.server!r} cannot be used: {in_words(error)}{_ENDED if ended else ''}"
+            ) from error
         return self
 
     async def __aexit__(
@@ -135,10 +144,12 @@ class MCPTools:
 
     def _tool(self, offered: types.Tool, name: str) -> Tool[object, ..., Any]:
         effect, approval = self._rules(offered)
-        structured = offered.output_schema is not None
+        # Not the tool's own `returns`: what a server says of a failure, and a picture, no schema describes.
+        form = Declared(name, effect, returns=offered.output_schema)
+        check_form(form)
 
         async def call(arguments: dict[str, Any], context: ToolContext) -> Value:
-            return await self._call(offered.name, arguments, context, effect=effect, structured=structured)
+            return await self._call(offered.name, arguments, context, form)
 
         made: Tool[object, ..., Any] = tool(
             effect=effect,
@@ -146,7 +157,6 @@ class MCPTools:
             name=name,
             description=offered.description or offered.title or "",
             parameters={"properties": {}, **offered.input_schema},
-            returns=offered.output_schema,
             untrusted=self.untrusted,
             timeout=self.timeout,
         )(call)
@@ -167,20 +177,18 @@ class MCPTools:
             approval = self.needs_approval.get(offered.name, approval)
         return effect, approval
 
-    async def _call(
-        self, name: str, arguments: dict[str, Any], context: ToolContext, *, effect: Effect, structured: bool
-    ) -> Value:
+    async def _call(self, name: str, arguments: dict[str, Any], context: ToolContext, form: Declared) -> Value:
         """Call a tool of the server.
 
         Raises:
             ToolError: nothing happened; or, of a tool that may be repeated, the server's own error.
             MCPError: of a `once` tool: the connection broke, or the server did not say what it did.
         """
-        result = await self._sent(name, arguments, context, effect)
+        result = await self._sent(name, arguments, context, form.effect)
         if not result.is_error:
-            return value_of(result, structured=structured)
-        text = text_in(parts_of(result.content))
-        if effect == "once":  # the server's word that something went wrong is no proof that nothing was done
+            return value_of(result, form)
+        text = failure_of(result)
+        if form.effect == "once":  # the server's word that something went wrong is no proof that nothing was done
             return (Text(_MAY_HAVE_ACTED + text),)
         raise ToolError(text)
 
@@ -236,6 +244,6 @@ def _trusted(hints: types.ToolAnnotations) -> tuple[Effect, NeedsApproval]:
 def _showing(context: ToolContext) -> ProgressFnT:
     async def shown(progress: float, total: float | None, message: str | None) -> None:
         far = f"{progress:g}" if total is None else f"{progress:g} of {total:g}"
-        await context.progress(f"{far}: {message}" if message else far)
+        await context.progress(f"{far}: {message:.{_SHOWN}}" if message else far)
 
     return shown

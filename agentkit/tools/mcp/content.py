@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TypeAlias, assert_never
@@ -11,24 +12,51 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from mcp import types
 
 from agentkit.core.messages import File, Image, Json, Part, Text, text_of
+from agentkit.errors import ToolError
+from agentkit.tools.declared import Declared
+from agentkit.tools.returned import misfit
 
 Value: TypeAlias = str | tuple[Text | Image | File, ...] | Json
 
 NOTHING = "(the server returned nothing)"
+_DONE = "Note: it is done, but its structured result has not the form that it is declared to have: {}.\n"
+_KIND = re.compile(r"[\w.+-]{1,80}/[\w.+-]{1,80}", re.ASCII)
 
 
-def value_of(result: types.CallToolResult, *, structured: bool) -> Value:
-    """Return what a tool is to return for a result; `structured`: it has declared the form of it.
+def value_of(result: types.CallToolResult, declared: Declared) -> Value:
+    """Return what a tool is to return for a result; `declared.returns` is the form that its server promised.
 
     Where content is there beside the structured value that text cannot hold, the parts are returned, so that no picture
     is lost.
+
+    Raises:
+        ToolError: the result has not the promised form, and the tool may be repeated. Of a `once` tool it is told with
+            a note, because it is the report of something done.
     """
-    parts = parts_of(result.content)
+    parts, structured = parts_of(result.content), result.structured_content
+    if declared.returns is not None and (problem := misfit(declared, structured)):
+        if declared.effect != "once":
+            raise ToolError(
+                f"Error: {declared.name} is of no use now: its structured result has not its form: {problem}."
+            )
+        return (Text(_DONE.format(problem)), *(parts or (Text(_json(structured)),)))
     only_text = all(isinstance(each, Text) for each in parts)
-    if result.structured_content is not None and only_text and (structured or not parts):
-        value: Json = result.structured_content
+    if structured is not None and only_text and (declared.returns is not None or not parts):
+        value: Json = structured
         return value
+    if structured is not None and not any(isinstance(each, Text) for each in parts):
+        return (Text(_json(structured)), *parts)
     return text_in(parts) if only_text else parts
+
+
+def failure_of(result: types.CallToolResult) -> str:
+    """Return what a server says of a failure."""
+    parts = parts_of(result.content)
+    return text_in(parts) if parts or result.structured_content is None else _json(result.structured_content)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def text_in(parts: Sequence[Part]) -> str:
@@ -46,9 +74,9 @@ def _part(block: types.ContentBlock) -> Text | Image | File:
         case types.TextContent(text=text):
             return Text(text)
         case types.ImageContent(data=data, mime_type=kind):
-            return Image(f"data:{kind};base64,{data}")
+            return _file("image", data, kind)
         case types.AudioContent(data=data, mime_type=kind):
-            return File(f"audio.{kind.rpartition('/')[2]}", f"data:{kind};base64,{data}")
+            return _file(f"audio.{kind.rpartition('/')[2]}", data, kind)
         case types.EmbeddedResource(resource=resource):
             return _resource(resource)
         case types.ResourceLink(uri=uri, name=name):
@@ -59,14 +87,23 @@ def _part(block: types.ContentBlock) -> Text | Image | File:
 def _resource(resource: types.TextResourceContents | types.BlobResourceContents) -> Text | Image | File:
     if isinstance(resource, types.TextResourceContents):
         return Text(f"[{resource.uri}]\n{resource.text}")
-    return _file(resource.uri, resource.blob, resource.mime_type or "application/octet-stream")
+    name = PurePosixPath(urlsplit(resource.uri).path).name or "resource"
+    return _file(name, resource.blob, resource.mime_type or "application/octet-stream")
 
 
-def _file(uri: str, data: str, kind: str) -> Image | File:
+def _file(name: str, data: str, kind: str) -> Text | Image | File:
+    """Return bytes as an image or a file. Broken ones are only told: a service would refuse them each time."""
+    if not _KIND.fullmatch(kind) or not _sound(data):
+        return Text(f"[{name}: the server sent something that is no {kind:.80}]")
     url = f"data:{kind};base64,{data}"
-    if kind.startswith("image/"):
-        return Image(url)
-    return File(PurePosixPath(urlsplit(uri).path).name or "resource", url)
+    return Image(url) if kind.startswith("image/") else File(name, url)
+
+
+def _sound(data: str) -> bool:
+    try:
+        return bool(base64.b64decode(data, validate=True))
+    except ValueError:
+        return False
 
 
 def content_of(parts: Sequence[Part]) -> list[types.ContentBlock]:
@@ -108,9 +145,9 @@ def _decoded(url: str) -> tuple[str, bytes]:
 
 
 def structured_in(parts: Sequence[Part]) -> Json:
-    """Return the JSON value that a text is, None where it is none."""
+    """Return the JSON object that a text is, None where it is none."""
     try:
         value: Json = json.loads(text_of(parts))
     except ValueError:
         return None
-    return value
+    return value if isinstance(value, dict) else None

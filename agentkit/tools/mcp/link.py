@@ -90,27 +90,32 @@ class Live:
         """
         answers: types.InputResponses | None = None
         state: str | None = None
-        for _ in range(_ROUNDS):
-            result = await self.session.call_tool(
-                name,
-                arguments,
-                progress_callback=shown,
-                input_responses=answers,
-                request_state=state,
-                meta=cast("types.RequestParamsMeta", {KEY: key}),  # an open map, which mypy does not know yet
-                allow_input_required=True,
-            )
+        for begun in range(_ROUNDS):
+            try:
+                result = await self.session.call_tool(
+                    name,
+                    arguments,
+                    progress_callback=shown,
+                    input_responses=answers,
+                    request_state=state,
+                    meta=cast("types.RequestParamsMeta", {KEY: key}),  # an open map, which mypy does not know yet
+                    allow_input_required=True,
+                )
+            except MCPError as error:
+                if begun and error.code != types.CONNECTION_CLOSED:  # it is no proof any more that nothing ran
+                    raise MCPError(types.INTERNAL_ERROR, error.message) from error
+                raise
             if isinstance(result, types.CallToolResult):
                 return result
             answers = {each: await self._answer(each, asked) for each, asked in (result.input_requests or {}).items()}
             state = result.request_state
-        raise RuntimeError(f"the server asked for more {_ROUNDS} times and did not answer")
+        raise MCPError(types.INTERNAL_ERROR, f"the server asked for more {_ROUNDS} times and did not answer")
 
     async def _answer(self, key: str, asked: types.InputRequest) -> types.InputResponse:
         context = ClientRequestContext(session=self.session, request_id=key)
         answer = await self.session.dispatch_input_request(context, asked)
         if isinstance(answer, types.ErrorData):
-            raise MCPError.from_error_data(answer)
+            raise MCPError(types.INTERNAL_ERROR, f"the server wants what it cannot have: {answer.message}")
         return answer
 
 
@@ -131,6 +136,7 @@ class Link:
     listed: Callable[[Sequence[types.Tool]], None]
     _live: Live | None = None
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
+    _listing: anyio.Lock = field(default_factory=anyio.Lock)  # the list asked for last is the one that stays
 
     async def live(self, *, sure: bool = False) -> Live:
         """Return a live connection, making one where there is none; `sure`: ask the server whether it is there.
@@ -177,7 +183,7 @@ class Link:
                 with anyio.fail_after(_AGREEING):
                     await _agree(session)
                     await self._ask_for_changes(session, listening)
-                    await self._list(session)
+                    await (self._list(session) if self._live is None else self._list_again(session, anew=True))
                 made = True
                 task_status.started(Live(session, over))
                 await over.wait()
@@ -190,13 +196,18 @@ class Link:
             over.set()
 
     def _session(self, read: _Watched, write: Any) -> _Session:
-        return _Session(
+        async def told(message: types.ServerNotification | Exception) -> None:
+            if isinstance(message, types.ToolListChangedNotification):
+                await self._list_again(made)
+
+        made = _Session(
             read,
             write,
             elicitation_callback=self._elicited,
-            message_handler=self._told,
+            message_handler=told,
             client_info=types.Implementation(name="agentkit", version=VERSION),
         )
+        return made
 
     async def _elicited(
         self,
@@ -204,10 +215,6 @@ class Link:
         params: types.ElicitRequestParams,
     ) -> types.ElicitResult:
         return self.asked(params)
-
-    async def _told(self, message: types.ServerNotification | Exception) -> None:
-        if isinstance(message, types.ToolListChangedNotification) and self._live is not None:
-            await self._list_again(self._live.session)
 
     async def _ask_for_changes(self, session: ClientSession, group: TaskGroup) -> None:
         """Ask to hear of changed tools before they are listed, where that has to be asked for (since 2026-07-28)."""
@@ -228,23 +235,28 @@ class Link:
         finally:
             heard.set()
 
-    async def _list_again(self, session: ClientSession) -> None:
-        """List changed tools; where that is of no use, the earlier ones stay."""
+    async def _list_again(self, session: ClientSession, *, anew: bool = False) -> None:
+        """List changed tools; where that is of no use, the earlier ones stay. `anew`: the connection is still made."""
         try:
             await self._list(session)
         except (MCPError, ValidationError, ConfigurationError) as error:
+            if anew and isinstance(error, MCPError) and error.code == types.CONNECTION_CLOSED:
+                raise
             _LOG.warning("%r changed its tools, and they cannot be used: %s", self.place, error)
 
     async def _list(self, session: ClientSession) -> None:
-        tools: list[types.Tool] = []
-        cursor: str | None = None
-        for _ in range(_PAGES):
-            page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor) if cursor else None)
-            tools += page.tools
-            cursor = page.next_cursor
-            if not cursor:
-                break
-        self.listed(tools)
+        async with self._listing:
+            tools: list[types.Tool] = []
+            cursor: str | None = None
+            for _ in range(_PAGES):
+                page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor) if cursor else None)
+                tools += page.tools
+                cursor = page.next_cursor
+                if not cursor:
+                    break
+            else:
+                _LOG.warning("%r tells its tools on more than %d pages: the rest is left out", self.place, _PAGES)
+            self.listed(tools)
 
 
 async def _agree(session: ClientSession) -> None:
@@ -262,6 +274,12 @@ async def _agree(session: ClientSession) -> None:
 
 def in_words(error: BaseException) -> str:
     """Return the text of an error, of the first one in a group."""
+    error = first_of(error)
+    return str(error) or type(error).__name__
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return an error, of a group the first one."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    return error

@@ -3,29 +3,38 @@
 import json
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
 import anyio
 import uvicorn
-from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.abc import TaskGroup
 from mcp import MCPError, types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
-from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
+from agentkit.core.cutting import Cut
 from agentkit.core.events import CallSuspended, ToolFinished, ToolUnknown
+from agentkit.core.messages import Text
 from agentkit.core.spec import VERSION
-from agentkit.errors import ConfigurationError
+from agentkit.errors import AgentkitError, ConfigurationError
+from agentkit.tools.child import ChildTool
 from agentkit.tools.dispatch import Dispatch, Job
 from agentkit.tools.mcp.content import content_of, structured_in
+from agentkit.tools.mcp.levels import Levels
 from agentkit.tools.mcp.link import KEY
+from agentkit.tools.mcp.running import Running, Waiting
+from agentkit.tools.reading import with_reading
 from agentkit.tools.tool import Tool
 
 _LOG = logging.getLogger("agentkit")
-_SHOWN = 256  # notices of progress that wait for a slow client; further ones are dropped
 _LONGEST_KEY = 200
+_KEPT = 8  # cut results whose rest can be read, of at most 16 MiB each
+_AT_ONCE = 256  # calls of all clients that run or wait for an answer
 _ANSWER = "answer"
 _FORM = {"type": "object", "properties": {_ANSWER: {"type": "string"}}, "required": [_ANSWER]}
 
@@ -36,17 +45,19 @@ class Offer:
     Arguments are checked by the tool's own schema; a mistake and a failure are results with `isError`. What a tool
     declares is told as annotations: `read` as `readOnlyHint`, `idempotent` as `idempotentHint`, and `destructiveHint`
     where a person would have to agree. An idempotency key that the client sends in `_meta` is the tool's own. Where a
-    tool asks a person (`NeedsAnswer`), the client is asked (elicitation), if it can be.
+    tool asks a person (`NeedsAnswer`), the client is asked (elicitation), if it can be; `caller` asks it for more. What
+    a tool says of its progress is a notice of progress and a line of the log, to clients that asked for them.
 
     Args:
         tools: what is offered. name: what the server calls itself. deps: what the tools get as theirs.
         unasked: offer tools that need approval, too: the client has to ask its own person.
+        patience: seconds that a client may take to answer what a tool asks it: a person may have to look.
 
     Attributes:
         server: the SDK's, for another transport.
 
     Raises:
-        ConfigurationError: a tool needs approval, and nobody could be asked; or two have one name.
+        ConfigurationError: a tool needs approval, and nobody could be asked; one is an agent; or two have one name.
     """
 
     def __init__(
@@ -56,17 +67,29 @@ class Offer:
         name: str = "agentkit",
         deps: object = None,
         unasked: bool = False,
+        patience: float = 600.0,
     ) -> None:
-        self._dispatch = Dispatch(tools)
+        self._dispatch = Dispatch(tools, concurrency=_AT_ONCE)
+        if agents := [each.name for each in tools if isinstance(each, ChildTool)]:
+            raise ConfigurationError(
+                f"{', '.join(agents)}: an agent as a tool needs a session that calls it, and an MCP server has none: "
+                "offer a tool of your own that runs the agent"
+            )
         asking = [each.name for each in tools if each.declared.needs_approval is not False]
         if asking and not unasked:
             raise ConfigurationError(
                 f"{', '.join(asking)} may need approval, and an MCP server can ask nobody: offer other tools, or say "
                 "unasked=True (`--unasked`) where every client asks its own person"
             )
-        self._tools = {each.name: each for each in tools}
-        self._deps = deps
-        self.server: Server[Any] = Server(name, version=VERSION, on_list_tools=self._list, on_call_tool=self._call)
+        self._tools = {each.name: each for each in with_reading(tools)}
+        self._kept: dict[str, tuple[str, Cut]] = {}
+        self._deps, self._patience = deps, patience
+        self._waiting = Waiting()
+        self._levels = Levels()
+        self.server: Server[Any] = Server(
+            name, version=VERSION, lifespan=_group, on_list_tools=self._list, on_call_tool=self._call
+        )
+        self.server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._levels.set)
 
     async def stdio(self) -> None:
         """Serve one client over standard input and output, until it closes them."""
@@ -88,22 +111,39 @@ class Offer:
         tool = self._tools.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
-        if answer := (params.input_responses or {}).get(_ANSWER):
-            return _answered(tool, answer)
-        send, receive = anyio.create_memory_object_stream[str](_SHOWN)
-        async with anyio.create_task_group() as group:
-            group.start_soon(_forward, receive, context)
-            with send:
-                fact = await self._dispatch.run(self._job(params, _into(send.send_nowait)))
-        if isinstance(fact, CallSuspended):
-            return await _ask(tool, fact.text, context)
-        return _result(tool, fact)
+        if params.request_state is not None:
+            running = self._waiting.back(params.request_state, tool.name)
+        else:
+            running = Running(tool.name, tool.effect, self._patience)
+            context.lifespan_context.start_soon(running.go, partial(self._work, tool, params))
+        if running is None:
+            return _result(tool, ToolUnknown("1.1.0", "it no longer waits for this answer"))
+        result = await running.leg(context, params.input_responses or {}, log=self._levels.info(context))
+        return result or self._waiting.hold(running, context.lifespan_context)
+
+    async def _work(
+        self, tool: Tool[Any, ..., Any], params: types.CallToolRequestParams, running: Running
+    ) -> types.CallToolResult:
+        fact = await self._dispatch.run(self._job(params, running.progress))
+        if isinstance(fact, ToolFinished) and fact.cut is not None and isinstance(fact.cut.whole, Text):
+            self._kept[fact.call] = fact.cut.whole.text, fact.cut
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        if not isinstance(fact, CallSuspended):
+            return _result(tool, fact)
+        try:
+            answer = await running.caller.ask(fact.text, _FORM)
+        except AgentkitError as error:
+            return _error(str(error).removeprefix("Error: "))
+        if answer is None:
+            return _error(f"{tool.name} asked a person, who did not answer.")
+        return types.CallToolResult(content=[types.TextContent(text=str(answer.get(_ANSWER, "")))])
 
     def _job(self, params: types.CallToolRequestParams, progress: Callable[[str], None]) -> Job:
         given = dict(params.meta or {}).get(KEY)
         own = isinstance(given, str) and 0 < len(given) <= _LONGEST_KEY
         return Job(
-            call="1.1.0",
+            call=token_hex(8),  # one client's `read_more` must not find what another one called
             tool=params.name,
             arguments=json.dumps(params.arguments or {}),
             edited=False,
@@ -112,26 +152,21 @@ class Offer:
             deps=self._deps,
             progress=progress,
             late=_tell_late,
+            kept=self._kept_of,
         )
 
+    async def _kept_of(self, call: str) -> tuple[str, Cut] | None:
+        return self._kept.get(call)
 
-def _into(send: Callable[[str], None]) -> Callable[[str], None]:
-    def shown(text: str) -> None:
+
+@asynccontextmanager
+async def _group(_: object) -> AsyncIterator[TaskGroup]:
+    """Hold the calls that run, as long as the server does."""
+    async with anyio.create_task_group() as group:
         try:
-            send(text)
-        except anyio.WouldBlock:
-            _LOG.info("progress was dropped, the client is too slow: %s", text)
-
-    return shown
-
-
-async def _forward(receive: MemoryObjectReceiveStream[str], context: ServerRequestContext[Any]) -> None:
-    """Send a tool's notices; the protocol wants numbers that grow, and a tool says words."""
-    with receive:
-        count = 0
-        async for text in receive:
-            count += 1
-            await context.session.report_progress(count, message=text)
+            yield group
+        finally:
+            group.cancel_scope.cancel()
 
 
 def _tell_late(fact: ToolFinished | ToolUnknown) -> None:
@@ -155,28 +190,14 @@ def _offered(tool: Tool[Any, ..., Any]) -> types.Tool:
 
 
 def _returns(tool: Tool[Any, ..., Any]) -> dict[str, Any] | None:
-    """Return the schema of what a tool returns, where the protocol takes it: up to 2025-11-25 only an object's."""
-    schema = tool.declared.returns
-    return dict(schema) if schema is not None and schema.get("type") == "object" else None
+    """Return the schema of what a tool returns, where the protocol takes it: up to 2025-11-25 only an object's.
 
-
-async def _ask(
-    tool: Tool[Any, ..., Any], question: str, context: ServerRequestContext[Any]
-) -> types.CallToolResult | types.InputRequiredResult:
-    """Have the client ask its person; since 2026-07-28 the call is made again with the answer."""
-    form = types.ClientCapabilities(elicitation=types.ElicitationCapability())
-    if not context.session.check_client_capability(form):
-        return _error(f"{tool.name} asks a person, and this client cannot: {question}")
-    if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
-        asked = types.ElicitRequest(params=types.ElicitRequestFormParams(message=question, requested_schema=_FORM))
-        return types.InputRequiredResult(input_requests={_ANSWER: asked})
-    return _answered(tool, await context.session.elicit_form(question, _FORM, context.request_id))
-
-
-def _answered(tool: Tool[Any, ..., Any], answer: object) -> types.CallToolResult:
-    if isinstance(answer, types.ElicitResult) and answer.action == "accept" and answer.content:
-        return types.CallToolResult(content=[types.TextContent(text=str(answer.content.get(_ANSWER, "")))])
-    return _error(f"{tool.name} asked a person, who did not answer.")
+    A client refuses a result without the structure it was promised, and one that is framed or cut has none.
+    """
+    declared, schema = tool.declared, tool.declared.returns
+    if schema is None or declared.untrusted or declared.result_limit is not None:
+        return None
+    return dict(schema) if schema.get("type") == "object" else None
 
 
 def _result(tool: Tool[Any, ..., Any], fact: ToolFinished | ToolUnknown) -> types.CallToolResult:
@@ -185,8 +206,10 @@ def _result(tool: Tool[Any, ..., Any], fact: ToolFinished | ToolUnknown) -> type
             f"It is not known what {tool.name} did: {fact.why}. It may have happened: do not repeat it before "
             "somebody has looked."
         )
-    structured = structured_in(fact.parts) if _returns(tool) is not None and not fact.failed else None
-    return types.CallToolResult(content=content_of(fact.parts), structured_content=structured, is_error=fact.failed)
+    promised = _returns(tool) is not None and not fact.failed
+    structured = structured_in(fact.parts) if promised else None
+    failed = fact.failed or (promised and structured is None)  # the text says what became of it
+    return types.CallToolResult(content=content_of(fact.parts), structured_content=structured, is_error=failed)
 
 
 def _error(text: str) -> types.CallToolResult:

@@ -1,6 +1,7 @@
 """An MCP server of a few lines, which starts at once and does what a test needs: dies in mid-call, changes its tools.
 
-Every call is a line in the file that is its first argument.
+Every call is a line in the file that is its first argument. A second one, "frail": started again after a call, it dies
+while it is asked for its tools.
 """
 
 import json
@@ -20,6 +21,8 @@ def answer(asked: dict[str, Any]) -> dict[str, Any] | None:
             capabilities = {"tools": {"listChanged": True}}
             return {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": info}
         case "tools/list":
+            if "frail" in sys.argv and LOG.exists():
+                os._exit(1)
             return {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]}
         case "tools/call":
             return call(asked["params"])

@@ -8,6 +8,7 @@ import anyio
 from agentkit import ToolContext, ToolError, tool
 from agentkit.errors import NeedsAnswer
 from agentkit.messages import File, Image, Text
+from agentkit.tools.mcp import caller
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 SILENCE = base64.b64encode(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0@\x1f\0\0@\x1f\0\0\x01\0\x08\0data\0\0\0\0")
@@ -18,6 +19,29 @@ ADDRESS: dict[str, Any] = {
     "$defs": {"address": {"type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}},
     "properties": {"name": {"type": "string"}, "address": {"$ref": "#/$defs/address"}},
     "additionalProperties": False,
+}
+
+FORM = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "default": "John Doe"},
+        "age": {"type": "integer", "default": 30},
+        "score": {"type": "number", "default": 95.5},
+        "status": {"type": "string", "enum": ["active", "inactive", "pending"], "default": "active"},
+        "verified": {"type": "boolean", "default": True},
+    },
+}
+_OPTIONS = ["option1", "option2", "option3"]
+_TITLED = [{"const": "value1", "title": "First"}, {"const": "value2", "title": "Second"}]
+CHOICES = {
+    "type": "object",
+    "properties": {
+        "untitledSingle": {"type": "string", "enum": _OPTIONS},
+        "titledSingle": {"type": "string", "oneOf": _TITLED},
+        "legacyEnum": {"type": "string", "enum": ["opt1", "opt2"], "enumNames": ["One", "Two"]},
+        "untitledMulti": {"type": "array", "items": {"type": "string", "enum": _OPTIONS}},
+        "titledMulti": {"type": "array", "items": {"anyOf": _TITLED}},
+    },
 }
 
 
@@ -73,6 +97,33 @@ async def test_elicitation(message: str) -> str:
     raise NeedsAnswer(message)
 
 
+@tool(effect="read")
+async def test_tool_with_logging(context: ToolContext) -> str:
+    """Tell three times what it does."""
+    for text in ("Tool execution started", "Tool processing data", "Tool execution completed"):
+        await context.progress(text)
+        await anyio.sleep(0.01)
+    return "done"
+
+
+@tool(effect="read")
+async def test_sampling(prompt: str) -> str:
+    """Ask the client's model."""
+    return f"LLM response: {await caller().sample(prompt, max_tokens=100)}"
+
+
+@tool(effect="read")
+async def test_elicitation_sep1034_defaults() -> str:
+    """Ask the person to fill in a form with defaults."""
+    return f"Elicitation completed: {await caller().ask('Who are you?', FORM)}"
+
+
+@tool(effect="read")
+async def test_elicitation_sep1330_enums() -> str:
+    """Ask the person to choose."""
+    return f"Elicitation completed: {await caller().ask('Which ones?', CHOICES)}"
+
+
 @tool(effect="read", name="json_schema_2020_12_tool", description="Takes a nested address", parameters=ADDRESS)
 async def nested(arguments: dict[str, Any]) -> str:
     return repr(arguments)
@@ -87,5 +138,9 @@ TOOLS = [
     test_error_handling,
     test_tool_with_progress,
     test_elicitation,
+    test_tool_with_logging,
+    test_sampling,
+    test_elicitation_sep1034_defaults,
+    test_elicitation_sep1330_enums,
     nested,
 ]

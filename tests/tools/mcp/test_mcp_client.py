@@ -80,7 +80,9 @@ async def test_what_is_named_has_to_be_there() -> None:
     async with serving(Shop(HINTED)) as url:
         async with MCPTools(Http(url), only=["reads", "adds"]) as server:
             assert list(named(server)) == ["adds", "reads"]
-        with pytest.raises(ConfigurationError, match=r"offers no raeds; it offers adds, again, breaks, nothing, reads"):
+        with pytest.raises(
+            ConfigurationError, match=r"^the MCP server \S+ offers no raeds; it offers adds, again, breaks"
+        ):
             async with MCPTools(Http(url), effect={"raeds": "read"}):
                 pass
     with pytest.raises(ConfigurationError, match="none of read, idempotent, once"):
@@ -139,7 +141,6 @@ async def test_content_becomes_parts() -> None:
         assert await tools["two"]({}, CONTEXT) == "a\nb"
         assert await tools["none"]({}, CONTEXT) == "(the server returned nothing)"
         assert await tools["shape"]({}, CONTEXT) == {"n": 1}
-        assert tools["shape"].declared.returns == SHAPED
         assert await tools["mixed"]({}, CONTEXT) == (
             Text("a"),
             Image(f"data:image/png;base64,{PIXEL}"),
@@ -269,7 +270,8 @@ async def test_nothing_that_a_schema_names_is_fetched() -> None:
         async with MCPTools(Http(url), effect="read", needs_approval=False) as server:
             with pytest.raises(ConfigurationError, match="nothing is fetched"):
                 Dispatch([named(server)["look"]]).check("1.1.0", "look", '{"id": "7"}', None)
-            assert await named(server)["shape"]({}, CONTEXT) == {"id": 1}
+            with pytest.raises(ToolError, match="nothing is fetched"):
+                await named(server)["shape"]({}, CONTEXT)
         group.cancel_scope.cancel()
     await listener.aclose()
     assert asked == []

@@ -1,5 +1,6 @@
 """agentkit's tools as an MCP server: what a client sees of them, and what becomes of its mistakes."""
 
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -147,6 +148,57 @@ async def test_parts_become_content(part: Image | File, block: types.ContentBloc
 
     async with served(show) as client:
         assert (await client.call_tool("show", {})).content == [block]
+
+
+ID: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "string"}}}
+
+
+@tool(effect="read", untrusted=True, returns=ID)
+async def fetch() -> dict[str, str]:
+    """Fetch what others wrote."""
+    return {"id": "7"}
+
+
+@tool(effect="once", returns=ID)
+async def order() -> dict[str, Any]:
+    """Order, and report it wrongly."""
+    return {"id": 7}
+
+
+@tool(effect="read", result_limit=500, returns=ID)
+async def pages() -> dict[str, str]:
+    """Return much."""
+    return {"id": "7" * 900 + "8" * 300}
+
+
+async def test_a_result_that_has_not_the_promised_structure_is_not_lost_at_the_client() -> None:
+    async with served(find, fetch, order, pages) as client:
+        promised = {each.name for each in (await client.list_tools()).tools if each.output_schema}
+        assert promised == {"find", "order"}  # what is framed or cut has no structure
+        assert '{"id":"7"}' in said(await client.call_tool("fetch", {}))
+        done = await client.call_tool("order", {})
+        assert done.is_error
+        assert "it is done, but its result does not have the form" in said(done)
+
+
+async def test_the_rest_of_a_cut_result_is_read_by_who_called_and_nobody_else() -> None:
+    async with served(pages, find) as client:
+        assert [each.name for each in (await client.list_tools()).tools] == ["pages", "find", "read_more"]
+        cut = [said(await client.call_tool("pages", {})) for _ in range(9)]
+        assert "8" not in cut[0].split("[")[0]
+        keys = [re.findall(r'call="?([0-9a-f]{16})', each)[0] for each in cut]
+        rest = said(await client.call_tool("read_more", {"call": keys[-1], "start": 1000}))
+        assert rest.startswith("8" * 200)
+        assert len(set(keys)) == 9
+        for gone in (keys[0], "1.1.0"):  # only so many are kept
+            assert (await client.call_tool("read_more", {"call": gone, "start": 0})).is_error
+    async with served(find) as client:
+        assert [each.name for each in (await client.list_tools()).tools] == ["find"]
+
+
+def test_an_agent_as_a_tool_is_refused_because_it_needs_a_session() -> None:
+    with pytest.raises(ConfigurationError, match="support: an agent as a tool needs a session"):
+        Offer([find, support.as_tool()], unasked=True)
 
 
 def test_tools_that_need_a_person_are_not_offered_unless_told_to() -> None:
