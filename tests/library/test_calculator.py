@@ -130,3 +130,13 @@ def test_it_is_a_read_with_limits_of_your_own() -> None:
     for expression in ("1" + " " * 20, "99999 * 99", "((((1))))"):
         with pytest.raises(ToolError, match="cannot be calculated"):
             small(expression)
+
+
+@pytest.mark.parametrize("expression", ["sum(1/(10**3999+{}))", "mean(1/(10**3999+{}))", "lcm(10**3999+{})"])
+def test_what_is_gathered_is_bounded_on_the_way(expression: str) -> None:
+    name, _, value = expression.removesuffix(")").partition("(")
+    text = f"{name}({','.join(value.format(n) for n in range(1, 60))})"
+    begun = time.process_time()
+    with pytest.raises(ToolError, match="more than 4000 digits"):
+        CALCULATE(text)
+    assert time.process_time() - begun < 0.3

@@ -56,6 +56,7 @@ def test_a_time_that_clocks_skip_or_repeat_is_decided_aloud() -> None:
 ZONES = [
     *("../etc/passwd", "/etc/passwd", "Europe/../../etc/passwd", "Europe", "Europe/", "Berlin", "\0", "A" * 300),
     *("+99:99", "zone.tab", "tzdata.zi", "Europe/Bérlin", "Europe/Berlin\n", "\ud800", "Mars/Base"),
+    *("__init__/Berlin", "Europe/__init__/x"),  # to the package tzdata these are modules to import
 ]
 
 

@@ -202,3 +202,12 @@ def test_a_draft_has_the_headers_it_should_have_and_no_other(outbox: Path, subje
     assert (mail["To"], mail["X-Unsent"]) == ("a@example.com", "1")
     assert len(mail.keys()) == len(set(mail.keys()))
     assert mail.get_content_type() == "text/plain"
+
+
+def test_an_email_as_an_attachment_keeps_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "old.eml").write_bytes(b"Subject: old\r\n\r\nhello\r\n")
+    (draft,) = email.tools(tmp_path, attach=tmp_path)
+    draft(ToolContext(None), ["ann@example.com"], "Hello", "See this.", attachments=["old.eml"])
+    (written,) = tmp_path.glob("draft-*.eml")
+    (attached,) = message_from_bytes(written.read_bytes(), policy=default).iter_attachments()
+    assert (attached.get_filename(), attached.get_content()) == ("old.eml", (tmp_path / "old.eml").read_bytes())

@@ -189,7 +189,7 @@ async def test_a_persons_headers_go_to_their_host_only(server: Server) -> None:
         options = {
             "allow": [f"http://a.example:{server.port}", f"http://b.example:{other.port}"],
             "allow_private": [f"127.0.0.1:{server.port}", f"127.0.0.1:{other.port}"],
-            "headers": {"A.example": {"Authorization": "Bearer key-1"}},
+            "headers": {f"http://A.example:{server.port}": {"Authorization": "Bearer key-1"}},
             "network": names(a_example=["127.0.0.1"], b_example=["127.0.0.1"]),
         }
         (get,) = http.tools(**options)  # type: ignore[arg-type]

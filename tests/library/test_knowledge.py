@@ -180,3 +180,41 @@ def test_wrong_settings_are_told(tmp_path: Path, room: Path) -> None:
             made(room, **options)
     with pytest.raises(ConfigurationError):
         made(room / "nowhere")
+
+
+@pytest.mark.parametrize("line", ["# a" + " " * 1190 + "b", "# " + " " * 1190 + "#", "#" * 1190, "# " + "a #" * 390])
+def test_no_heading_takes_long(line: str) -> None:
+    begun = time.perf_counter()
+    assert list(passages("a.md", f"{line}\n" * 20))
+    assert time.perf_counter() - begun < 1, "`re` lets no other thread run meanwhile"
+
+
+def test_a_heading_loses_closing_marks_only() -> None:
+    text = "# In C#\n## Closed ##\n### Open \ntext"
+    assert [each.heading for each in passages("a.md", text)][-1] == "In C# > Closed > Open"
+
+
+def test_no_document_grows_without_bound_or_hides_the_others(room: Path) -> None:
+    (room / "names.csv").write_text(",".join(["n" * 1000] * 100) + ("\n" + "x," * 99 + "x") * 200)  # 20 MB with names
+    (room / "heads.md").write_text("# a\n" * 100_000)
+    (room / "number.html").write_text("<p>&#" + "1" * 5000 + ";</p>")
+    found = made(room, limits=knowledge.Limits(bytes=500_000))["search_documents"]("deadlines")
+    assert found.startswith("[manual.md")
+    assert "heads.md is too long from line" in found
+    assert "names.csv is too long from line" in found
+    assert "number.html can be read in part only" in found
+
+
+def test_an_index_that_was_removed_is_made_anew(tmp_path: Path, room: Path) -> None:
+    index = tmp_path / "notes.index"
+    search = made(room, index=index)["search_documents"]
+    assert "manual.md" in search("deadlines")
+    index.unlink()
+    assert "manual.md" in search("deadlines")
+
+
+def test_lines_are_counted_alike_by_both_tools(room: Path) -> None:
+    (room / "old.txt").write_bytes(b"one\rtwo\r\nelephants\n")
+    search, read = made(room).values()
+    assert search("elephants").startswith("[old.txt, lines 1-2]")
+    assert read("old.txt", 2, 1).startswith("elephants")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from agentkit_tools import ask_person, calculator, clock, email, files, http, knowledge, shell, sql, todo
+from tests.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "tools/agentkit_tools").glob("*.py") if not path.stem.startswith("_"))
-PAGES = {path.stem: path.read_text("utf-8") for path in sorted((ROOT / "docs/tools").glob("*.md"))}
+PAGES = {path.stem: Page(f"tools/{path.stem}") for path in sorted((ROOT / "docs/tools").glob("*.md"))}
 PLAIN = ("ask_person", "calculator", "email", "knowledge", "todo")
 OURS = ("ask_person", "calculator", "email", "files", "http", "knowledge", "shell", "sql", "todo")
 
@@ -31,8 +32,8 @@ def test_the_program_of_the_page_runs(name: str, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes").mkdir()
     sqlite3.connect("shop.db").close()
-    for program in re.findall(r"^```python\n(.*?)^```$", PAGES[name], re.MULTILINE | re.DOTALL):
-        exec(compile(program, f"docs/tools/{name}.md", "exec"), {})  # noqa: S102 - the document's own program
+    for program in PAGES[name].programs:
+        PAGES[name].here(program)
 
 
 def test_the_tables_name_the_tools_and_their_effects(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_the_tables_name_the_tools_and_their_effects(tmp_path: Path) -> None:
         "knowledge": knowledge.tools(tmp_path),
     }
     for page, tools in made.items():
-        rows = dict(re.findall(r"^\| `(\w+)\([^|]*\| `(\w+)`", PAGES[page], re.MULTILINE))
+        rows = dict(re.findall(r"^\| `(\w+)\([^|]*\| `(\w+)`", PAGES[page].text, re.MULTILINE))
         assert rows == {each.name: each.effect for each in tools}
     alone = {
         "ask_person": ask_person.tools(),
@@ -57,7 +58,7 @@ def test_the_tables_name_the_tools_and_their_effects(tmp_path: Path) -> None:
     for page, (each,) in alone.items():
         schema: Any = each.inputs.schema
         named = ", ".join(schema["properties"])
-        assert f"`{each.name}({named})` is `{each.effect}`" in PAGES[page]
+        assert f"`{each.name}({named})` is `{each.effect}`" in PAGES[page].text
     assert {*made, *alone} == set(MODULES)
 
 
@@ -70,5 +71,5 @@ def test_the_defaults_are_those_of_the_pages() -> None:
         **{name: astuple(import_module(f"agentkit_tools.{name}").Limits()) for name in PLAIN},
     }
     for page in OURS:
-        (line,) = re.findall(r"`limits=\w+\.Limits\(\.\.\.\)`: (.*?)by default", PAGES[page], re.DOTALL)
+        (line,) = re.findall(r"`limits=\w+\.Limits\(\.\.\.\)`: (.*?)by default", PAGES[page].text, re.DOTALL)
         assert [each for each in defaults[page] if f"{each:,}" not in line] == [], page

@@ -284,6 +284,7 @@ async def test_what_the_person_says_has_to_be_there(room: Path, monkeypatch: pyt
         (([""], room, FREE), "there is no such program"),
         ((["no-such-program"], room, FREE), "there is no such program"),
         ((["ls"], room / "none", FREE), "make it first"),
+        ((["ls"], room, shell.Box(see=("/nowhere",))), "the folder '/nowhere' is not there"),
     ]
     for (allow, folder, box), words in cases:
         with pytest.raises(ConfigurationError, match=words):

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
 from math import ceil, factorial, floor, gcd, isqrt, lcm
+from operator import add
 
 DIGITS = 4000  # of a whole number: CPython writes no more than 4,300
 _PRECISE = Context(prec=80, Emax=10 * DIGITS, Emin=-10 * DIGITS)  # of what is irrational: more than is ever shown
 _PI = "3.14159265358979323846264338327950288419716939937510582097494459230781640628620899"
+_BITS = 3.3219280948873626  # of a digit
+_MOST_BITS = DIGITS * _BITS
 _LARGEST_EXP = 5000
 _LARGEST_FACTORIAL = 1000
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?|([A-Za-z_]\w*)|(\*\*|//|[-+*/%(),^])|(\S))", re.ASCII)
@@ -197,7 +200,7 @@ class _Reading:
 
     @property
     def _most_bits(self) -> float:
-        return min(self._limits.digits, DIGITS) * 3.3219280948873626
+        return min(self._limits.digits * _BITS, _MOST_BITS)
 
     def _bounded(self, value: Fraction, exact: bool) -> Number:  # noqa: FBT001 - the pair is a Number
         if _bits(value) > self._most_bits:
@@ -206,6 +209,16 @@ class _Reading:
 
     def _too_long(self) -> str:
         return f"a number on the way has more than {min(self._limits.digits, DIGITS)} digits."
+
+
+def _gathered(join: Callable[[Fraction, Fraction], Fraction | int], values: list[Fraction]) -> Fraction:
+    """Join values one by one, each result bounded: a hundred long fractions have a denominator of them all."""
+    whole = values[0]
+    for each in values[1:]:
+        whole = Fraction(join(whole, each))
+        if _bits(whole) > _MOST_BITS:
+            raise Wrong(f"a number on the way has more than {DIGITS} digits.")
+    return whole
 
 
 def _bits(value: Fraction) -> int:
@@ -314,16 +327,20 @@ _FUNCTIONS: Mapping[str, tuple[int, int, Callable[[list[Fraction]], Number]]] = 
     "factorial": (1, 1, _factorial),
     "floor": (1, 1, _exactly(lambda values: floor(values[0]))),
     "gcd": (1, _MANY, _exactly(lambda values: gcd(*map(_integer, values)))),
-    "lcm": (1, _MANY, _exactly(lambda values: lcm(*map(_integer, values)))),
+    "lcm": (
+        1,
+        _MANY,
+        _exactly(lambda values: _gathered(lambda a, b: lcm(_integer(a), _integer(b)), [Fraction(1), *values])),
+    ),
     "ln": (1, 1, _logarithm("ln")),
     "log10": (1, 1, _logarithm("log10")),
     "max": (1, _MANY, _exactly(max)),
-    "mean": (1, _MANY, _exactly(lambda values: sum(values, Fraction()) / len(values))),
+    "mean": (1, _MANY, _exactly(lambda values: _gathered(add, values) / len(values))),
     "min": (1, _MANY, _exactly(min)),
     "mod": (2, 2, _exactly(lambda values: _rest(*values))),
     "round": (1, 2, _round),
     "sqrt": (1, 1, _sqrt),
-    "sum": (1, _MANY, _exactly(sum)),
+    "sum": (1, _MANY, _exactly(lambda values: _gathered(add, values))),
 }
 _CONSTANTS: Mapping[str, Number] = {
     "pi": Number(Fraction(_PI), exact=False),

@@ -93,7 +93,8 @@ class Runner:
     """Runs programs in a folder.
 
     Raises:
-        ConfigurationError: the box is required and does not work here, or the system has no process groups.
+        ConfigurationError: a folder is not there, the box is required and does not work here, or the system has no
+            process groups.
     """
 
     def __init__(self, folder: str | os.PathLike[str], box: Box, limits: Limits, *, write: bool) -> None:
@@ -101,6 +102,8 @@ class Runner:
             raise ConfigurationError("programs are run on systems with process groups only (Linux, macOS).")
         if not Path(folder).is_dir():
             raise ConfigurationError(f"the folder {os.fspath(folder)!r} is not there: make it first.")
+        if missing := next((each for each in box.see if not Path(each).is_dir()), None):
+            raise ConfigurationError(f"Box(see=…): the folder {missing!r} is not there.")
         self._folder = os.fspath(Path(folder).resolve())
         self._limits = limits
         self._box = () if box.required is False else _box(self._folder, box, write=write)

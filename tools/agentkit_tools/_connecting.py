@@ -84,4 +84,6 @@ class Pinned(httpx2.AsyncHTTPTransport):
                 failed = error
             finally:
                 request.url = url
-        raise ToolError(f"{url.host} does not take a connection ({type(failed).__name__}).") from failed
+        raise ToolError(
+            f"{url.host} does not take a connection ({str(failed)[:200] or type(failed).__name__})."
+        ) from failed

@@ -1,7 +1,7 @@
 """The index of a folder of documents: a table of full-text search in SQLite, brought up to date before each search.
 
 A document is read again when its stamp (times, size and inode) is another one. The index is made of the documents and
-of nothing else: one that is lost, or of another form, is made anew.
+of nothing else: one that is lost is made anew.
 """
 
 import csv
@@ -35,6 +35,8 @@ _ADD = "INSERT INTO passages (path, heading, first, last, text) VALUES (?, ?, ?,
 _WORD = re.compile(r"[^\W_]+")
 _TERMS = 20
 _PREFIX = 4  # letters from which on a word also finds those that begin with it
+_GROWTH = 4  # times its limit of bytes that a document may become: the names of columns and headings are repeated
+_ROW = 100  # characters that a passage counts for beside its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,7 @@ class Index:
             raise ToolError("Error: give words to look for.")
         try:
             with self._lock, self._connection() as connection:
+                _prepare(connection)  # somebody may have removed the file
                 note = self._refresh(connection)
                 return _matching(connection, words, most), note
         except sqlite3.Error as error:
@@ -140,12 +143,12 @@ class Index:
         rows: list[int | None] = []
         problem = ""
         try:
-            for each in passages(path, self._contents(path)):
+            for each in _bounded(path, passages(path, self._contents(path)), _GROWTH * self._limits.bytes):
                 added = connection.execute(_ADD, (path, each.heading, each.first, each.last, each.text))
                 rows.append(added.lastrowid)
         except ToolError as error:
             problem = str(error).removesuffix(".")
-        except (csv.Error, AssertionError, RecursionError) as error:  # what a parser raises of a broken document
+        except (csv.Error, ValueError) as error:  # of a broken document; a number of 5,000 digits is one to `unescape`
             problem = f"{path} can be read in part only ({type(error).__name__})"
         low, high = (rows[0], rows[-1]) if rows else (0, 0)
         connection.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", (path, stamp, problem, low, high))
@@ -155,6 +158,15 @@ class Index:
             if os.fstat(descriptor).st_size > self._limits.bytes:
                 raise ToolError(f"{path} has more than {self._limits.bytes} bytes")
             return self._read(descriptor, path)
+
+
+def _bounded(path: str, made: Iterator[Passage], room: int) -> Iterator[Passage]:
+    """Yield passages that have room together. Raises: ToolError: there are more."""
+    for each in made:
+        room -= len(each.heading) + len(each.text) + _ROW
+        if room < 0:
+            raise ToolError(f"{path} is too long from line {each.first} on")
+        yield each
 
 
 class _Walk:

@@ -9,7 +9,7 @@ from itertools import chain, groupby, zip_longest
 from typing import Any
 
 _PASSAGE = 1200  # characters: about what one answer is found in
-_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*\s*$")
+_HEADING = re.compile(r"(#{1,6})\s+(\S.*)")  # one way to fit: a line is a stranger's, and `re` holds every thread
 _FENCE = re.compile(r"\s*(```|~~~)")
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "head"})
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*|!|\?)")
@@ -59,7 +59,14 @@ def _of_markdown(text: str) -> Iterator[Line]:
     for number, line in _numbered(text):
         fenced ^= _FENCE.match(line) is not None
         found = None if fenced or len(line) > _PASSAGE else _HEADING.match(line)
-        yield Line(number, found[2], len(found[1])) if found else Line(number, line)
+        yield Line(number, _title(found[2]), len(found[1])) if found else Line(number, line)
+
+
+def _title(text: str) -> str:
+    """Return a heading without the marks that may close it, which stand behind a blank: not those of `C#`."""
+    text = text.rstrip()
+    bare = text.rstrip("#")
+    return bare.rstrip() if bare.endswith((" ", "\t")) else text
 
 
 def _of_html(text: str) -> Iterator[Line]:

@@ -54,6 +54,7 @@ class Postgres:
         text = check(statement, ("INSERT", "UPDATE", "DELETE", "MERGE", "WITH"), self._limits)
         with self._open(read_only=False) as connection:
             with self._refusing("Only rows may be inserted, updated and deleted here"):
+                _check_silent(connection, _bytes(text))
                 # `prepare`: by the extended protocol, also without parameters
                 count = connection.execute(_bytes(text), parameters, prepare=True).rowcount
             connection.commit()  # an error here is no refusal: whether it happened is not known
@@ -69,11 +70,12 @@ class Postgres:
     def _open(self, *, read_only: bool) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
         """Give a connection that is closed afterwards: what was not committed is undone."""
         milliseconds = int(self._limits.seconds * 1000)
-        options = f"-c statement_timeout={milliseconds} -c default_transaction_read_only={'on' if read_only else 'off'}"
+        ours = f"-c statement_timeout={milliseconds} -c default_transaction_read_only={'on' if read_only else 'off'}"
         try:
+            own = str(psycopg.conninfo.conninfo_to_dict(self._url).get("options") or "")  # such as a search_path
             connection = psycopg.connect(
                 self._url,
-                options=options,
+                options=f"{own} {ours}",
                 connect_timeout=_CONNECT_SECONDS,
                 tcp_user_timeout=milliseconds,
                 cursor_factory=psycopg.RawCursor,
@@ -95,6 +97,13 @@ class Postgres:
         except (psycopg.Error, UnicodeError) as error:
             why = getattr(getattr(error, "diag", None), "message_primary", None) or type(error).__name__
             raise ToolError(f"The database refused it: {why}. {allowed}, one statement at a time.") from error
+
+
+def _check_silent(connection: "psycopg.Connection[tuple[Any, ...]]", statement: bytes) -> None:
+    """Raise a ToolError if rows would come back: they are not shown, and nothing would bound what they take here."""
+    connection.pgconn.prepare(b"", statement)  # what is wrong with it, running it says
+    if connection.pgconn.describe_prepared(b"").nfields:
+        raise ToolError("Only rows may be changed here, and none come back: leave RETURNING out.")
 
 
 def _bytes(statement: str) -> bytes:

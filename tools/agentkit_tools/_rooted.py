@@ -96,15 +96,15 @@ class Rooted:
         """
         mode = replaceable(directory, name)
         temporary = f"{TEMPORARY}{token_hex(8)}"
+        with refusing(name):
+            descriptor = os.open(temporary, _NEW, 0o666, dir_fd=directory)
         try:
-            with refusing(name):
-                descriptor = os.open(temporary, _NEW, 0o666, dir_fd=directory)
-                with os.fdopen(descriptor, "wb") as file:
-                    if mode is not None:
-                        os.fchmod(file.fileno(), mode)
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+            with refusing(name), os.fdopen(descriptor, "wb") as file:
+                if mode is not None:
+                    os.fchmod(file.fileno(), mode)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with suppress(FileNotFoundError):

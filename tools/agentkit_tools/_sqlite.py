@@ -16,12 +16,12 @@ from agentkit_tools._statements import Limits, Value, as_json, check
 _READING: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 _CHANGING: Final = _READING | {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
 _NO_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
-_STEPS = 2000  # of SQLite's machine, between two looks at the clock: well under a millisecond
+_STEPS = 100  # of SQLite's machine, between two looks at the clock: one that compares long texts takes long
 _TABLES = (
-    "select m.name, m.type, group_concat(c.name || ' ' || c.type, ', ') from sqlite_schema m "
-    "join pragma_table_info(m.name) c where m.type in ('table', 'view') and m.name not like 'sqlite\\_%' escape '\\' "
-    "group by m.name order by m.name"
+    "select name, type from sqlite_schema where type in ('table', 'view') and name not like 'sqlite\\_%' escape '\\' "
+    "order by name"
 )
+_COLUMNS = "select group_concat(name || ' ' || type, ', ') from pragma_table_info(?)"
 _VIRTUAL = """select '"' || replace(name, '"', '""') || '"' from sqlite_schema where sql like 'create virtual %'"""
 
 
@@ -47,7 +47,7 @@ class SQLite:
             cursor = connection.execute(text, tuple(parameters))
             names = [each[0] for each in cursor.description or ()]
             for row in cursor:
-                yield as_json(names, row)
+                yield as_json(names, row, self._limits.characters)
 
     def change(self, statement: str, parameters: Sequence[Value]) -> int:
         """Run a statement that changes rows, in a transaction of its own."""
@@ -61,20 +61,23 @@ class SQLite:
                 for _ in cursor:  # of RETURNING: it has to be read to its end
                     pass
             connection.set_authorizer(None)
-            connection.execute("commit")
-            return cursor.rowcount
+            count: int = connection.execute("select changes()").fetchone()[0]  # `rowcount` knows none behind WITH
+            _commit(connection)
+            return count
 
     def tables(self) -> Generator[str, None, None]:
         """Yield each table with its columns."""
         with _refusing("It cannot be read", self._limits), self._open("ro") as connection:
-            for name, kind, columns in connection.execute(_TABLES):
-                yield f"{name} ({columns})" + (" [a view]" if kind == "view" else "")
+            for name, kind in connection.execute(_TABLES).fetchall():
+                yield f"{name} ({_columns(connection, name)})" + (" [a view]" if kind == "view" else "")
 
     def _open_virtual(self, connection: sqlite3.Connection) -> None:
         """Have virtual tables set up before the guard is there: to SQLite that looks like making a table."""
+        # Reads the schema: a table of more columns than a row may have is known by now, and can be asked for some.
         for (quoted,) in connection.execute(_VIRTUAL).fetchall():
             with suppress(sqlite3.Error):  # of a module that is not there: whoever asks for it is told
                 connection.execute(f"select 1 from {quoted} limit 0")  # noqa: S608 - a quoted name
+        connection.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, self._limits.columns)
 
     @contextmanager
     def _open(self, mode: str) -> Iterator[sqlite3.Connection]:
@@ -83,6 +86,7 @@ class SQLite:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._limits.value)
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             connection.execute("pragma trusted_schema = off")  # a view of the file calls no function with side effects
+            connection.execute("pragma foreign_keys = on")  # SQLite does not keep what the file declares unless told
             until = time.monotonic() + self._limits.seconds
             connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
             yield connection
@@ -102,6 +106,26 @@ class _Guard:
         else:
             fine = action in self._allowed and not (action in _CHANGING - _READING and _inner(first))
         return sqlite3.SQLITE_OK if fine else sqlite3.SQLITE_DENY
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    """Commit. Raises: ToolError: nothing was changed. sqlite3.Error: whether it was is not known."""
+    try:
+        connection.execute("commit")
+    except sqlite3.Error as error:
+        if not connection.in_transaction:
+            raise
+        # somebody reads, or a foreign key does not hold: it could be tried again, and is undone instead
+        raise ToolError(f"The database refused it, and nothing was changed: {error}.") from error
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> str:
+    try:
+        return str(connection.execute(_COLUMNS, (table,)).fetchone()[0])
+    except sqlite3.OperationalError as error:  # a view of what is gone
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        return f"it cannot be read: {error}"
 
 
 def _inner(table: str | None) -> bool:

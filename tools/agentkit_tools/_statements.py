@@ -23,6 +23,7 @@ class Limits:
     Attributes:
         seconds: that a statement runs. rows: that are shown. characters: of all of them together.
         value: bytes of a single text or blob, also in the middle of a computation (SQLite).
+        columns: of a row (SQLite).
         statement: characters of a statement.
     """
 
@@ -30,6 +31,7 @@ class Limits:
     rows: int = 200
     characters: int = 50_000
     value: int = 1_000_000
+    columns: int = 100
     statement: int = 20_000
 
 
@@ -74,12 +76,19 @@ def shown(rows: Generator[str, None, None], limits: Limits) -> str:
     return "\n".join(taken) or "(no rows)"
 
 
-def as_json(names: Sequence[str], values: Sequence[object]) -> str:
-    """Return a row as a JSON object. Two columns of one name are two members."""
-    return "{" + ", ".join(f"{_text(name)}: {_shown(value)}" for name, value in zip(names, values, strict=True)) + "}"
+def as_json(names: Sequence[str], values: Sequence[object], most: int) -> str:
+    """Return a row as a JSON object, or what of it has more than `most` characters. Columns of one name are members."""
+    made = "{"
+    for number, (name, value) in enumerate(zip(names, values, strict=True)):
+        made += f"{', ' if number else ''}{_text(name)}: {_shown(value, most)}"
+        if len(made) > most:
+            return made
+    return made + "}"
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, most: int) -> str:
+    if isinstance(value, str):
+        return _text(value[: most + 1])
     if isinstance(value, bytes):
         return f'"({len(value)} bytes)"'
     if isinstance(value, float) and not math.isfinite(value):

@@ -26,6 +26,7 @@ _ADDRESS = re.compile(
 _LONGEST = 254  # characters of an address, RFC 5321
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _HALF = re.compile("[\x00\ud800-\udfff]")
+_BYTES = "application/octet-stream"
 _TYPES = MimeTypes(filenames=())  # those of Python, not of this machine
 
 
@@ -169,7 +170,9 @@ class Drafts:
                 raise ToolError(f"Error: {path!r} has a name that cannot be told in an e-mail.")
             data = self._contents(names, room)
             room -= len(data)
-            kind, _, below = (_TYPES.guess_type(names[-1])[0] or "application/octet-stream").partition("/")
+            kind, _, below = (_TYPES.guess_type(names[-1])[0] or _BYTES).partition("/")
+            if kind == "message":  # RFC 2046: an e-mail in an e-mail is not packed, and as it is it may be illegal
+                kind, below = _BYTES.split("/")
             message.add_attachment(data, maintype=kind, subtype=below, filename=names[-1])
         if paths:
             message.set_boundary(f"=={digest}==")  # else it is random, and the same call would write other bytes

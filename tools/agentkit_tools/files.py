@@ -30,7 +30,7 @@ class Limits:
     Attributes:
         characters: of a result. scanned: bytes read in one call. written: bytes of a file that is written or edited.
         entries: names that one listing shows. depth: folders below each other that a search goes down.
-        seconds: that a search takes.
+        seconds: that reading a file or a search takes.
     """
 
     characters: int = 50_000
@@ -238,9 +238,12 @@ class Files:
             ToolError: it is no text, or longer than one call reads.
         """
         with os.fdopen(descriptor, "rb", closefd=False) as raw:
-            text = io.TextIOWrapper(raw, encoding=self._encoding, newline="")
+            text = io.TextIOWrapper(
+                raw, encoding=self._encoding, newline="\n"
+            )  # as in every editor: only \n ends a line
             try:
-                yield from self._pieces(text, raw, path)
+                with refusing(path, but=UnicodeError):
+                    yield from self._pieces(text, raw, path)
             except UnicodeError as error:
                 raise ToolError(self._undecodable(path)) from error
             finally:
@@ -248,13 +251,16 @@ class Files:
 
     def _pieces(self, text: io.TextIOWrapper, raw: io.BufferedReader, path: str) -> Iterator[tuple[int, str]]:
         number = 1
+        until = time.monotonic() + self.limits.seconds
         while piece := text.readline(self.limits.characters + 1):
             if "\0" in piece:
                 raise ToolError(_binary(path))
             if raw.tell() > self.limits.scanned:
                 raise ToolError(f"{path} is too long: {self.limits.scanned} bytes of a file are read, not more.")
+            if time.monotonic() > until:
+                raise ToolError(f"{path} takes longer to read than the {self.limits.seconds:g} s allowed.")
             yield number, piece
-            number += piece.endswith(("\n", "\r"))
+            number += piece.endswith("\n")
 
     def _going_on(self, path: str, number: int, part: str) -> str:
         if part:

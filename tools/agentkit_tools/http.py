@@ -7,9 +7,10 @@ comes back is text of a bounded size, and untrusted.
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Literal, TypeAlias
 
 import httpx2
@@ -18,6 +19,7 @@ from anyio import fail_after
 from agentkit import Tool, ToolContext, ToolError, tool
 from agentkit.errors import ConfigurationError
 from agentkit_tools._connecting import Network, Pinned
+from agentkit_tools._public import place
 
 __all__ = ["Limits", "Network", "tools"]
 
@@ -31,6 +33,9 @@ _ENTRY = re.compile(
     r"((?P<scheme>https?)://)?(?P<host>\*|(\*\.)?[^/:@?#\s\[\]*]+|\[[0-9a-fA-F:.]+\])(:(?P<port>\d{1,5}))?"
 )
 _LONGEST = 4000  # characters of a URL
+_PORTS = {"http": 80, "https": 443}
+_PROVING = re.compile("auth|key|token|secret|cookie|session|password", re.IGNORECASE)  # names of headers
+_SHORTEST = 8  # characters of what is looked for in answers: what is shorter occurs by chance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +68,23 @@ def tools(
         allow: hosts: "api.example.org" (https, port 443), "api.example.org:8443", "http://old.example.org" (plain),
             "*.example.org" (all below it), "*" (any public host).
         write: which of POST (`once`, asks a person), PUT and DELETE (`idempotent`, ask a person) there are.
-        headers: what is sent to a host, such as {"api.example.org": {"Authorization": …}}. The model never sees it, and
-            it goes to that host only, also after a redirect.
+        headers: what is sent to a host, such as {"api.example.org": {"Authorization": …}}, written as in the allow-list
+            and without a star. It goes to that host, port and scheme only, also after a redirect.
         allow_private: "address:port" on this machine or network that may be reached, for tests and development. The
             allow-list has to name them too.
         limits: how much one call may take.
         network: how names are resolved and whose certificates are believed.
 
     Raises:
-        ConfigurationError: an entry is no host, or a method is not known.
+        ConfigurationError: an entry is no host, or no address and port, or a method is not known.
     """
     if strange := set(write) - {"POST", "PUT", "DELETE"}:
         raise ConfigurationError(f"write={sorted(strange)}: the methods that change something are POST, PUT, DELETE.")
     if isinstance(allow, str) or not allow:
         raise ConfigurationError('allow is a list of hosts, such as ["api.example.org"].')
-    given = {host.lower(): dict(each) for host, each in (headers or {}).items()}
-    web = Web(tuple(map(_allowed, allow)), given, frozenset(allow_private), limits or Limits(), network or Network())
+    given = {_one_host(host): dict(each) for host, each in (headers or {}).items()}
+    private = frozenset(map(_private, allow_private))
+    web = Web(tuple(map(_allowed, allow)), given, private, limits or Limits(), network or Network())
     made: dict[str, Tool[Any, Any, Any]] = {
         "POST": tool(effect="once", needs_approval=True, untrusted=True)(web.http_post),
         "PUT": tool(effect="idempotent", needs_approval=True, untrusted=True)(web.http_put),
@@ -98,13 +104,14 @@ class Entry:
 
     def fits(self, url: httpx2.URL) -> bool:
         """Tell whether a URL is one of those it allows."""
-        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        port = url.port or _PORTS[url.scheme]
         host = url.raw_host.decode("ascii").lower().rstrip(".")
         below = self.host.startswith("*.") and host.endswith(self.host[1:])
         return (url.scheme, port) == (self.scheme, self.port) and (below or self.host in {"*", host})
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}" + ("" if self.port in {80, 443} else f":{self.port}")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
 
 
 def _allowed(entry: str) -> Entry:
@@ -117,8 +124,28 @@ def _allowed(entry: str) -> Entry:
     wild = "*." if found["host"].startswith("*.") else ""
     host = found["host"]
     if host != "*":
-        host = wild + httpx2.URL(f"https://{host.removeprefix('*.')}").raw_host.decode("ascii").lower().rstrip(".")
-    return Entry(scheme, host, int(found["port"] or {"http": 80, "https": 443}[scheme]))
+        try:
+            url = httpx2.URL(f"https://{host.removeprefix('*.')}")
+        except httpx2.InvalidURL as error:
+            raise ConfigurationError(f"allow={entry!r} is no host: {error}") from error
+        host = wild + url.raw_host.decode("ascii").lower().rstrip(".")
+    return Entry(scheme, host, int(found["port"] or _PORTS[scheme]))
+
+
+def _one_host(entry: str) -> Entry:
+    if "*" in entry:
+        raise ConfigurationError(f"headers={{{entry!r}: …}}: what is sent to a host is sent to one: name it.")
+    return _allowed(entry)
+
+
+def _private(entry: str) -> str:
+    address, _, port = entry.rpartition(":")
+    try:
+        if place(str(ip_address(address.strip("[]"))), int(port)) == entry:
+            return entry
+    except ValueError:
+        pass
+    raise ConfigurationError(f'allow_private={entry!r} is no address and port: write "127.0.0.1:8000" or "[::1]:8000".')
 
 
 @dataclass(frozen=True)
@@ -126,7 +153,7 @@ class Web:
     """The bodies of the tools."""
 
     allow: tuple[Entry, ...]
-    headers: Mapping[str, Mapping[str, str]]
+    headers: Mapping[Entry, Mapping[str, str]]
     private: frozenset[str]
     limits: Limits
     network: Network
@@ -191,10 +218,13 @@ class Web:
     async def _send(self, method: str, url: str, body: str, headers: Mapping[str, str]) -> str:
         """Send once. A redirect is told, not followed: what is sent was agreed to for one place."""
         target = self._checked(url)
-        data = body.encode("utf-8", "replace")
+        try:
+            data = body.encode()
+        except UnicodeEncodeError as error:
+            raise ToolError("The body holds half a surrogate pair, which is no character.") from error
         if len(data) > self.limits.sent:
             raise ToolError(f"A body of at most {self.limits.sent} bytes can be sent; that is {len(data)}.")
-        if any("\n" in each or "\r" in each or not each.isascii() for each in headers.values()):
+        if any(not each.isascii() or not each.isprintable() or each != each.strip() for each in headers.values()):
             raise ToolError("That is no content type: write one such as application/json.")
         with fail_after(self.limits.seconds):
             async with self._asked(method, target, data, headers) as answer:
@@ -222,7 +252,7 @@ class Web:
     async def _asked(
         self, method: str, url: httpx2.URL, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[httpx2.Response]:
-        own = self.headers.get(url.raw_host.decode("ascii").lower(), {})
+        own = self._own(url)
         sent = {"Accept-Encoding": "identity", "User-Agent": "agentkit-tools", **(headers or {}), **own}
         pinned = Pinned(self.network, self.private)
         timeout = httpx2.Timeout(self.limits.seconds)
@@ -232,20 +262,30 @@ class Web:
         ):
             yield answer
 
+    def _own(self, url: httpx2.URL) -> Mapping[str, str]:
+        return next((given for entry, given in self.headers.items() if entry.fits(url)), {})
+
     async def _told(self, answer: httpx2.Response, where: str) -> str:
+        """Return what the model reads of an answer; where that repeats what proves who asks, "[key]" stands."""
+        secrets = tuple(_secrets(self._own(answer.request.url)))
         kind = answer.headers.get("content-type", "text/plain")
-        head = f"{answer.status_code} {answer.reason_phrase[:100]}, {kind[:100]}{where}"
+        head = _hidden(f"{answer.status_code} {answer.reason_phrase[:100]}, {kind[:100]}{where}", secrets)
         if not _TEXT.match(kind.lower()):
             return f"{head}\n(no text: only text, JSON, XML and the like are shown)"
         body = bytearray()
-        async for piece in _unpacked(answer, self.limits.bytes):
+        limit = self.limits.bytes
+        most = limit + max(map(len, secrets), default=0)  # so that a key at the cut is seen whole
+        async for piece in _unpacked(answer, most):
             body += piece
-            if len(body) > self.limits.bytes:
+            if len(body) > most:
                 break
-        cut = f"\n(cut: the first {self.limits.bytes} bytes are shown)" if len(body) > self.limits.bytes else ""
         found = re.search(r"charset=\"?([\w-]{1,20})", kind.lower())
         charset = found[1] if found and _CHARSETS.fullmatch(found[1]) else "utf-8"
-        return f"{head}\n\n{_decoded(bytes(body[: self.limits.bytes]), charset)}{cut}"
+        if len(body) <= limit:
+            return f"{head}\n\n{_hidden(_decoded(bytes(body), charset), secrets)}"
+        text = _hidden(_decoded(bytes(body[:most]), charset), secrets)
+        text = text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+        return f"{head}\n\n{text}\n(cut: the first {limit} bytes are shown)"
 
 
 async def _unpacked(answer: httpx2.Response, limit: int) -> AsyncIterator[bytes]:
@@ -270,6 +310,19 @@ def _decoded(body: bytes, charset: str) -> str:
         return body.decode(charset, "replace")
     except LookupError:
         return body.decode("utf-8", "replace")
+
+
+def _secrets(headers: Mapping[str, str]) -> Iterator[str]:
+    """Yield what of a host's headers must not be shown: of those whose names say so, each word that is long enough."""
+    for name, value in headers.items():
+        if _PROVING.search(name):
+            yield from (each for each in (value, *value.split()) if len(each) >= _SHORTEST)
+
+
+def _hidden(text: str, secrets: Iterable[str]) -> str:
+    for each in secrets:
+        text = text.replace(each, "[key]")
+    return text
 
 
 def _shown(url: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from openapi_pydantic.v3 import v3_0, v3_1
 from pydantic import ValidationError
@@ -199,8 +200,13 @@ def _key(found: Found, ids: Mapping[str, int]) -> str:
     return own if isinstance(own, str) and own and ids[own] == 1 else f"{found.method} {found.path}"
 
 
+def leads_elsewhere(path: str) -> bool:
+    """Tell whether a path has a part `.` or `..`, also in an encoding that many a server on the way undoes."""
+    return not {".", ".."}.isdisjoint(re.split(r"[/\\]", unquote(path)))
+
+
 def _check_path(path: str) -> None:
-    if not _TEMPLATE.fullmatch(path) or {".", ".."} & set(path.split("/")):
+    if not _TEMPLATE.fullmatch(path) or leads_elsewhere(path):
         raise ConfigurationError(f"the path {path[:200]!r} is no path: it holds `..`, ?, #, a backslash or a space")
 
 

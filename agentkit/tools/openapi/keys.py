@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -12,6 +13,7 @@ from agentkit.errors import ConfigurationError
 Place: TypeAlias = Literal["header", "query", "cookie"]
 
 HIDDEN = "[key]"
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2: how a header is named
 _SHORTEST = 4  # characters of a value that is looked for in answers: a shorter one occurs by chance
 
 
@@ -37,6 +39,8 @@ class Key:
             raise ConfigurationError(f"{self!r}: a key has a name and a value, both of ASCII characters")
         if not f"{self.name}{self.value}".isprintable():
             raise ConfigurationError(f"{self!r}: a key has no line break or other control character in it")
+        if self.where == "header" and not TOKEN.fullmatch(self.name):
+            raise ConfigurationError(f"{self!r}: that is no name of a header")
 
     @property
     def secrets(self) -> tuple[str, ...]:

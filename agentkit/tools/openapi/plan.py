@@ -8,12 +8,14 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from agentkit.errors import ConfigurationError, ToolError
-from agentkit.tools.openapi.document import Document, Operation, Parameter
+from agentkit.tools.openapi.document import Document, Operation, Parameter, leads_elsewhere
+from agentkit.tools.openapi.keys import TOKEN
 from agentkit.tools.openapi.schemas import Schemas
 from agentkit.tools.openapi.wire import (
     Pairs,
     Slot,
     Where,
+    as_bytes,
     in_form,
     in_header,
     in_multipart,
@@ -33,6 +35,7 @@ _STYLES = {"path": "simple", "query": "form", "header": "simple", "cookie": "for
 _NOT_HEADERS = frozenset(
     {"accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "cookie", "expect"}
     | {"host", "idempotency-key", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
+    | {"x-http-method", "x-http-method-override", "x-method-override"}  # a GET may be a DELETE by them
 )
 _SAYS_NOTHING = frozenset(
     {"type", "properties", "required", "description", "title", "example", "examples", "nullable", "deprecated"}
@@ -97,19 +100,20 @@ class Plan:
                 cookies += in_query(slot, value)
         if cookies:
             headers.append(("Cookie", "; ".join(f"{name}={value}" for name, value in cookies)))
-        self._check(path, query)
+        self._check(path, query, cookies)
         content, media = self._content({slot: each for slot, each in given.items() if slot.where == "body"})
         told = "&".join(f"{name}={value}" for name, value in query)
         return Request(found.method, path, told, tuple(headers), content, media)
 
-    def _check(self, path: str, query: Pairs) -> None:
-        if {".", ".."} & set(path.split("/")):
+    def _check(self, path: str, query: Pairs, cookies: Pairs) -> None:
+        if leads_elsewhere(path):
             raise ToolError("Error: `.` and `..` cannot be a part of the path.")
         if "{" in path:
             raise ToolError(f"Error: a part of the path is missing: {path}")
-        for name, _ in query:
-            if ("query", unquote(name).lower()) in self.hidden:
-                raise ToolError(f"Error: the parameter {unquote(name)} is not for you to set.")
+        for where, pairs in (("query", query), ("cookie", cookies)):  # an object's names are the model's
+            for name, _ in pairs:
+                if (where, unquote(name).lower()) in self.hidden:
+                    raise ToolError(f"Error: the parameter {unquote(name)} is not for you to set.")
 
     def _content(self, fields: Mapping[Slot, Any]) -> tuple[bytes | None, str]:
         body = self.body
@@ -191,6 +195,8 @@ def _is_ours(name: str, where: str, hidden: Hidden) -> bool:
 def _slot(parameter: Parameter, raw: Mapping[str, Any], where: Where) -> Slot:
     if raw.get("content"):
         return Slot(parameter.name, where, "json", explode=False)
+    if where == "header" and not TOKEN.fullmatch(parameter.name):
+        raise ConfigurationError(f"{parameter.name!r:.200} is no name of a header")
     style = parameter.style or _STYLES[where]
     explode = raw.get("explode")
     return Slot(parameter.name, where, style, style == "form" if explode is None else bool(explode))
@@ -274,7 +280,7 @@ def _is_object(media: str) -> bool:
 
 
 def _bytes(media: str, value: Any) -> bytes:
-    return str(value).encode("utf-8", "replace") if media.startswith("text/") else unpacked(_BODY, value)
+    return as_bytes(value) if media.startswith("text/") else unpacked(_BODY, value)
 
 
 def _spread(value: Any) -> dict[Slot, Any]:

@@ -92,14 +92,7 @@ class Sending:
         headers = self._headers(request, idempotency_key if effect == "once" or _is_post(request.method) else "")
         url = self.base_url.rstrip("/") + request.path
         for _ in range(_FOLLOWED + 1):
-            sent = httpx2.Request(
-                request.method,
-                self._keyed(url, request.query),
-                headers=headers,
-                content=request.content,
-                extensions={"timeout": httpx2.Timeout(self.timeout).as_dict()},
-            )
-            response = await self._sent(sent, effect)
+            response = await self._sent(self._made(request, url, headers), effect)
             try:
                 there = self._elsewhere(url, response) if request.method in {"GET", "HEAD"} else None
                 if there is None:
@@ -109,6 +102,18 @@ class Sending:
             url, query = there
             request = Request(request.method, request.path, query, request.headers, None, "")
         raise ToolError(f"Error: {request.method} {request.path} is redirected in a circle.")
+
+    def _made(self, request: Request, url: str, headers: dict[str, str]) -> httpx2.Request:
+        try:
+            return httpx2.Request(
+                request.method,
+                self._keyed(url, request.query),
+                headers=headers,
+                content=request.content,
+                extensions={"timeout": httpx2.Timeout(self.timeout).as_dict()},
+            )
+        except httpx2.InvalidURL as error:
+            raise ToolError(f"Error: the arguments make no URL ({error}); nothing was sent.") from None
 
     async def _sent(self, request: httpx2.Request, effect: Effect) -> httpx2.Response:
         assert self._transport is not None  # noqa: S101 - `answer` has looked

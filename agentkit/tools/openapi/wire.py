@@ -52,6 +52,14 @@ def encoded(value: Any) -> str:
         raise ToolError("Error: a text holds half a surrogate pair, which is not a character.") from None
 
 
+def as_bytes(value: Any) -> bytes:
+    """Return a value as what is sent of a text. Raises: ToolError: it holds half a surrogate pair."""
+    try:
+        return as_text(value).encode()
+    except UnicodeEncodeError:
+        raise ToolError("Error: a text holds half a surrogate pair, which is not a character.") from None
+
+
 def in_path(slot: Slot, value: Any) -> str:
     """Return what stands in a path. Raises: ToolError: it would lead to another path."""
     if isinstance(value, Mapping) and slot.style != "json":
@@ -136,8 +144,8 @@ def in_multipart(fields: Mapping[Slot, Any]) -> tuple[bytes, str]:
         file = f'; filename="{name}"' if slot.binary else ""
         head = f'Content-Disposition: form-data; name="{name}"{file}\r\n\r\n'
         for each in value if isinstance(value, list) and not slot.binary else [value]:
-            data = unpacked(slot.name, each) if slot.binary else as_text(each).encode("utf-8", "replace")
-            parts.append(head.encode("utf-8", "replace") + data + b"\r\n")
+            data = unpacked(slot.name, each) if slot.binary else as_bytes(each)
+            parts.append(as_bytes(head) + data + b"\r\n")
     # made of what it must not occur in: the same call is the same bytes
     boundary = blake2b(b"".join(parts), digest_size=16).hexdigest()
     body = b"".join(b"--" + boundary.encode() + b"\r\n" + each for each in parts) + f"--{boundary}--\r\n".encode()

@@ -59,11 +59,13 @@ async def test_a_value_stays_one_part_of_the_path() -> None:
     async with serving(echo) as url, OpenAPITools(document(paths), url) as api:
         for value in PARTS:
             await named(api)["read"]({"id": value}, CONTEXT)
-        for value in ("..", ".", ""):
+        for value in ("..", ".", "", "../admin", "a/../../admin", "..\\admin", "/."):
             with pytest.raises(ToolError, match="part of the path"):
                 await named(api)["read"]({"id": value}, CONTEXT)
         with pytest.raises(ToolError, match="surrogate"):
             await named(api)["read"]({"id": "\ud800"}, CONTEXT)
+        with pytest.raises(ToolError, match=r"URL.*too long.*nothing was sent"):
+            await named(api)["read"]({"id": "x" * 70_000}, CONTEXT)
     assert [each.path for each in echo.requests] == [f"/orders/{each}/x" for each in (*CODED, "...", "a%0D%0Ab")]
 
 
@@ -107,8 +109,11 @@ async def test_the_styles_of_parameters() -> None:
         assert (told | {"header": seen.headers.get("p")})[where] == coded, STYLES[number]
 
 
+OVERRIDE = parameter("X-HTTP-Method-Override", "header")
+
+
 async def test_a_header_cannot_become_two() -> None:
-    paths = {"/": {"get": operation("f", parameter("X-A", "header"), parameter("Host", "header"))}}
+    paths = {"/": {"get": operation("f", parameter("X-A", "header"), parameter("Host", "header"), OVERRIDE)}}
     echo = Echo()
     async with serving(echo) as url, OpenAPITools(document(paths), url) as api:
         assert list(named(api)["f"].inputs.schema["properties"]) == ["X-A"]  # type: ignore[arg-type]  # it is a mapping
@@ -164,6 +169,9 @@ async def test_bodies_of_other_kinds() -> None:
         for wrong in ({"body": "no base64!"}, {"f": "é"}):
             with pytest.raises(ToolError, match="has to be base64"):
                 await named(api)["bytes" if "body" in wrong else "parts"](wrong, CONTEXT)
+        for name, half in (("text", {"body": "\ud800"}), ("parts", {"a": "\ud800"}), ("form", {"a": "\ud800"})):
+            with pytest.raises(ToolError, match="half a surrogate pair"):
+                await named(api)[name](half, CONTEXT)
     boundary = parts.headers["content-type"].partition("boundary=")[2].encode()
     assert parts.body.count(b"--" + boundary) == 5
     assert b'name="f"; filename="f"\r\n\r\n\x00\xff\r\n' in parts.body
@@ -188,17 +196,21 @@ SENT = ("Bearer tok-Ab/9+1", "Basic YW5uOnBhc3Mgd29yZA==", "key-123456", "api_ke
 
 async def test_keys_are_sent_and_shown_to_nobody(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    parameters = (parameter("api_key", "query"), parameter("Authorization", "header"), parameter("o", "query"))
+    parameters = [parameter("api_key", "query"), parameter("Authorization", "header"), parameter("o", "query")]
+    parameters.append(parameter("c", "cookie"))
     given = document({"/": {"get": operation("f", *parameters)}}, components=SECURED)
     echo = Echo()
     async with serving(echo) as url:
         for key, sent in zip(KEYS, SENT, strict=True):
             api = OpenAPITools(given, url, auth=key)
-            assert list(named(api)["f"].inputs.schema["properties"]) == ["o"]  # type: ignore[arg-type]  # it is a mapping
+            assert list(named(api)["f"].inputs.schema["properties"]) == ["o", "c"]  # type: ignore[arg-type]  # it is a mapping
             async with api:
                 told = [await named(api)["f"]({"o": 1}, CONTEXT)]
                 with pytest.raises(ToolError, match="not for you to set") as refused:
                     await named(api)["f"]({"o": {"api_key": "mine"}}, CONTEXT)
+                if key.where == "cookie":
+                    with pytest.raises(ToolError, match="Session is not for you to set"):
+                        await named(api)["f"]({"c": {"Session": "mine"}}, CONTEXT)
                 logged = caplog.text  # below, the server itself sends the key, in a header that its library logs
                 echo.answers["/"] = Answer(401, {"location": f"/?k={sent}"}, f'"no {sent}" {sent}'.encode())
                 with pytest.raises(ToolError, match=r"401(.|\n)*k=.*\[key\](.|\n)*no .*\[key\]") as error:
