@@ -16,13 +16,14 @@ from agentkit.models.base import Answered, Broken, Piece, Reply, Unusable
 from agentkit.models.calls import Calls, ShapeError
 from agentkit.models.faults import words
 from agentkit.models.parts import Parts, heard
+from agentkit.models.plain import FIRST, NOTHING, Plain
 from agentkit.models.private import Private, hollow, readable
 from agentkit.models.text import Track
+from agentkit.models.usage import usage_of
 
 _CUT: Final = frozenset({"length", "model_length", "max_tokens", "max_output_tokens", "model_context_window_exceeded"})
 _STOPPED: Final = frozenset({"aborted", "abort", "cancelled", "canceled", "error", "network_error"})
 _FILTERED: Final = frozenset({"content_filter", "sensitive", "safety", "recitation", "prohibited_content", "blocklist"})
-_FIRST: Final = (None, 0, "0")  # the index of the only choice that is read
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Assembly:
     _splitter: tags.Splitter | None = field(init=False)
     _gate: dsml.Gate | None = field(init=False)
     _parts: Parts | None = None
+    _plain: Plain = field(init=False)
 
     def __post_init__(self) -> None:
         row = self.contract
@@ -53,11 +55,35 @@ class Assembly:
         pairs = row.carrier.tags or (tags.KNOWN if "think" in row.repairs else ())
         self._splitter = tags.Splitter(pairs) if pairs else None
         self._gate = dsml.Gate() if "dsml" in row.repairs else None
+        self._plain = Plain(row, self.text, self.reasoning, self.calls)
 
     @property
     def begun(self) -> bool:
         """Whether anything of an answer has come."""
         return bool(self.text.seen or self.reasoning.seen or len(self.calls))
+
+    def take(self, values: Iterable[Any]) -> list[Piece]:
+        """Take what one read brought, as `add` does one by one: bits of one text are put together first."""
+        pieces: list[Piece] = []
+        name, bits = "", list[str]()
+        for value in values:
+            said = None if self.finish or self._parts else self._plain.said(value)
+            if said is not None and (said[0] == name or said is NOTHING):
+                bits.append(said[1])
+                continue
+            pieces += self._run(name, bits)
+            name, bits = ("", []) if said is None else (said[0], [said[1]])
+            pieces += self.add(value) if said is None else ()
+        return pieces + self._run(name, bits)
+
+    def _run(self, name: str, bits: list[str]) -> list[Piece]:
+        text = "".join(bits)
+        if not text:
+            return []
+        if name == "tool_calls":
+            return [Piece("arguments", text)]
+        pieces = self._heard(text) if name == "content" else [self._think(name, text)]
+        return [piece for piece in pieces if piece.text]
 
     def add(self, value: Any) -> list[Piece]:
         """Take one value: a chunk of a stream, or a whole answer. Returns what there is to show."""
@@ -75,7 +101,7 @@ class Assembly:
         self.error = value.get("error") or (None if choices else _bare(value)) or self.error
         if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
             raise ShapeError("`choices` is not a list of objects")
-        pieces = [piece for choice in choices if choice.get("index") in _FIRST for piece in self._choice(choice)]
+        pieces = [piece for choice in choices if choice.get("index") in FIRST for piece in self._choice(choice)]
         if self.finish and self.usage is None:
             self.usage = next(filter(None, (usage_of(member.get("usage")) for member in _objects(value))), None)
         return pieces
@@ -333,36 +359,6 @@ def _leaks(answer: Assembly, message: AssistantMessage) -> Iterable[str]:
         yield "repaired: reasoning came between tags in the text"
     if message.calls and dsml.found(text) is not None:
         yield "the text holds DSML markup besides the calls"
-
-
-def usage_of(given: object) -> Usage | None:
-    """Read a `usage` object; None where it says nothing.
-
-    Reasoning tokens are part of the output; where a service counts them apart, its total tells so.
-    """
-    if not isinstance(given, dict):
-        return None
-    prompt = _count(given, "prompt_tokens", "input_tokens")
-    completion = _count(given, "completion_tokens", "output_tokens")
-    if not prompt and not completion:
-        return None
-    asked = given.get("prompt_tokens_details") or given.get("input_tokens_details")
-    said = given.get("completion_tokens_details") or given.get("output_tokens_details")
-    return Usage(
-        input_tokens=prompt,
-        cached_tokens=_count(given, "prompt_cache_hit_tokens")
-        or _count(asked, "cached_tokens")
-        or _count(given, "cached_tokens", "num_cached_tokens"),
-        output_tokens=max(completion, _count(given, "total_tokens") - prompt),
-        reasoning_tokens=_count(said, "reasoning_tokens") or _count(given, "reasoning_tokens"),
-        cost=None,
-    )
-
-
-def _count(given: object, *names: str) -> int:
-    """Return the first figure that is there and above zero."""
-    values = [given.get(name) for name in names] if isinstance(given, dict) else []
-    return next((int(value) for value in values if isinstance(value, int | float) and value > 0), 0)
 
 
 def _objects(value: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

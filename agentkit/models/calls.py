@@ -74,6 +74,18 @@ class Calls:
         call.size += len(fragment)
         return call.arguments.add(fragment)
 
+    def more(self, part: object) -> str | None:
+        """Take an entry that only goes on with the last call's arguments, as `add` would; None: it may be another."""
+        function = part.get("function") if type(part) is dict else None
+        if type(part) is not dict or type(function) is not dict or not self._calls or self._beside:
+            return None
+        call, index, fragment = self._calls[-1], part.get("index"), function.get("arguments")
+        begins = part.get("id") or function.get("name") or type(index) is not int or index != call.index
+        if begins or type(fragment) is not str or fragment.lstrip().startswith("{"):
+            return None
+        call.size += len(fragment)
+        return call.arguments.add(fragment)
+
     def settled(self, contract: Contract) -> tuple[ToolCall, ...]:
         """Return the calls with ids that are non-empty, unique in the message and legal for the row (law 4)."""
         given = [call.id for call in self._calls]

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from anyio import to_thread
+
 from agentkit import models
 from agentkit.core.contract import Contract
 from agentkit.core.events import Prices
@@ -115,6 +117,8 @@ class Model:
             ConfigurationError: the key is missing; the text names the environment variable.
             ModelError: the service refused or could not be reached.
         """
+        if "openai" not in vars(models):  # a second of work, once, that other tasks must not wait for
+            await to_thread.run_sync(getattr, models, "openai")
         to, path = self.recipient(), wire.strict_path(body, contract)
         if path is not None:
             to = replace(to, base_url=with_path(to.base_url, path))

@@ -10,11 +10,12 @@ from typing import Any, Final, Literal, NamedTuple
 
 from agentkit.core.contract import ITEMS
 from agentkit.core.messages import AssistantMessage
-from agentkit.models.assemble import Assembly, usage_of
+from agentkit.models.assemble import Assembly
 from agentkit.models.base import Piece
 from agentkit.models.calls import Calls, ShapeError
 from agentkit.models.items import CALL, MESSAGE, REASONING, Item, Said, kept, kind_of, read, slots
 from agentkit.models.text import Track
+from agentkit.models.usage import usage_of
 
 
 class _Channel(NamedTuple):

@@ -80,10 +80,6 @@ class Reading:
             self._answer.text.add(data.decode("utf-8", "replace"))
 
     def _take(self, values: list[Any]) -> list[Piece]:
-        pieces: list[Piece] = []
-        for value in values:
-            if value is Mark.DONE:
-                self._answer.done = True
-            else:
-                pieces += self._answer.add(value)
-        return pieces
+        said = [value for value in values if value is not Mark.DONE]
+        self._answer.done = self._answer.done or len(said) < len(values)
+        return self._answer.take(said)

@@ -77,9 +77,13 @@ class Gate:
 
     def wait(self) -> float:
         """Return how long somebody who comes now has to wait at least; 0 or less: they may go."""
+        if not self.closings:
+            return 0.0
         now = anyio.current_time()
         if now < self._opens:
             return self._opens - now
+        if self._room == math.inf:
+            return 0.0
         recent = sorted(since for since in self._away.values() if since > now - _LET_IN)
         return recent[0] + _LET_IN - now if len(recent) >= self._room else 0.0
 
@@ -143,6 +147,10 @@ async def patiently(ask: Callable[[], Awaitable[T]], patience: Patience = PATIEN
     Raises:
         ModelError: the last `NotYet`'s, when the attempts are spent; and whatever else `ask` raises, at once.
     """
+    try:
+        return await ask()
+    except NotYet as error:
+        heard: list[NotYet] = [error]
     grown = wait_random_exponential(multiplier=patience.first, max=patience.longest)
 
     def wait(state: RetryCallState) -> float:
@@ -165,6 +173,8 @@ async def patiently(ask: Callable[[], Awaitable[T]], patience: Patience = PATIEN
     )
 
     async def attempt() -> T:  # tenacity awaits only what is declared `async`
+        if heard:
+            raise heard.pop()
         return await ask()
 
     try:

@@ -4,7 +4,10 @@ import json
 from enum import Enum
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 _BOM: Final = b"\xef\xbb\xbf"
+_USUAL: Final = b"data: {"
 _FIELDS: Final = (b":", b"event", b"id", b"retry")
 
 
@@ -46,20 +49,31 @@ class Events:
         return values
 
     def _values(self, lines: list[bytes]) -> list[Any]:
-        values = []
+        values: list[Any] = []
         for line in lines:
-            text = line.rstrip(b"\r\n")
-            if not self._begun:
-                text, self._begun = text.removeprefix(_BOM), True
-            if text.startswith(b"data:"):
-                self._open.append(text[5:].removeprefix(b" "))
-                values += self._whole()
-            elif not text and self._open:
-                self.bad.append(b"\n".join(self._open))
-                self._open = []
-            elif text and not text.startswith(_FIELDS):
-                self.stray.append(text)
+            if line.startswith(_USUAL) and not self._open:
+                try:
+                    values.append(from_json(line[6:]))  # JSON takes the line's end for space
+                except ValueError:
+                    values += self._value(line)
+                self._begun = True
+            elif line != b"\n" or self._open or not self._begun:
+                values += self._value(line)
         return values
+
+    def _value(self, line: bytes) -> list[Any]:
+        text = line.rstrip(b"\r\n")
+        if not self._begun:
+            text, self._begun = text.removeprefix(_BOM), True
+        if text.startswith(b"data:"):
+            self._open.append(text[5:].removeprefix(b" "))
+            return self._whole()
+        if not text and self._open:
+            self.bad.append(b"\n".join(self._open))
+            self._open = []
+        elif text and not text.startswith(_FIELDS):
+            self.stray.append(text)
+        return []
 
     def _whole(self) -> list[Any]:
         data = b"\n".join(self._open).strip()
@@ -83,6 +97,10 @@ def decode(data: bytes) -> Any:
     Raises:
         ValueError: it is not JSON, not UTF-8, or nested beyond reason.
     """
+    try:
+        return from_json(data)
+    except ValueError:
+        pass  # it is stricter than the standard library: about lone surrogates, other encodings, and depth
     try:
         return json.loads(data)
     except RecursionError as error:

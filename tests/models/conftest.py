@@ -93,6 +93,13 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(params=["httpx", "aiohttp"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test once on each transport."""
+    monkeypatch.setenv("AGENTKIT_TRANSPORT", request.param)
+    return str(request.param)
+
+
 @asynccontextmanager
 async def _serving(*answers: Play) -> AsyncIterator[RawServer]:
     server = RawServer(answers)

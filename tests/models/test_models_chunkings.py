@@ -3,7 +3,7 @@
 import json
 from datetime import date
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from agentkit.core.contract import Carrier, Contract
 from agentkit.core.messages import Producer
 from agentkit.core.request import project
 from agentkit.models import chat, contracts
+from agentkit.models.assemble import Assembly, judge
 from agentkit.models.base import Answered, Broken, Piece, Reply, Unusable
 from agentkit.models.reading import Reading
+from agentkit.models.sse import Events, Mark
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "fixtures"
 MADE = Producer("m", "row")
@@ -52,6 +54,11 @@ def read(row: Contract, stream: bytes, cuts: list[int]) -> tuple[Reply, list[Pie
     places = sorted({0, *(cut % (len(stream) + 1) for cut in cuts), len(stream)})
     pieces = [piece for start, end in pairwise(places) for piece in reading.feed(stream[start:end])]
     return reading.end(), pieces
+
+
+def runs(pieces: list[Piece]) -> list[tuple[str, str]]:
+    """Return what was shown, however it was cut."""
+    return [(kind, "".join(piece.text for piece in run)) for kind, run in groupby(pieces, key=lambda piece: piece.kind)]
 
 
 def shown(pieces: list[Piece], kind: str) -> str:
@@ -90,6 +97,15 @@ DELTAS = st.fixed_dictionaries(
         "reasoning_details": st.lists(entries(), max_size=2),
     },
 )
+EMPTY = st.sampled_from([None, ""])
+CONTENT: Any = st.fixed_dictionaries({"content": TEXT}, optional={"reasoning_content": EMPTY, "role": st.just("user")})
+THOUGHT: Any = st.fixed_dictionaries(
+    {"reasoning_content": TEXT}, optional={"content": EMPTY, "tool_calls": st.just([])}
+)
+INDICES: Any = st.sampled_from([0, 0, 0, 1, None, "0"])
+MORE: Any = st.tuples(INDICES, st.sampled_from(["", '"a":1', '{"a":', "}", "\ud83d", "\ude00", "{}"])).map(
+    lambda drawn: {"tool_calls": [{"index": drawn[0], "function": {"arguments": drawn[1]}}]}
+)
 NOISE = st.sampled_from([b"", b": keep-alive\n\n", b"\r\n", b"event: chunk\n", b'data: {"choices":[]}\n\n'])
 
 
@@ -98,7 +114,7 @@ def streams(draw: st.DrawFn) -> bytes:
     """Draw a whole stream: deltas, noise, line ends, escaped or not, with or without its end mark."""
     end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     body = b""
-    for delta in [*draw(st.lists(DELTAS, max_size=8)), None]:
+    for delta in [*draw(st.lists(DELTAS | CONTENT | THOUGHT | MORE, max_size=8)), None]:
         choice = {"index": 0, "delta": delta or {}, "finish_reason": None if delta is not None else "stop"}
         text = json.dumps({"choices": [choice]}, ensure_ascii=draw(st.booleans()))
         body += draw(NOISE) + f"data: {text}{end}{end}".encode("utf-8", "backslashreplace")
@@ -111,13 +127,88 @@ def test_any_cut_of_any_stream_gives_the_same_answer(row: Contract, stream: byte
     whole, at_once = read(row, stream, [])
     reply, pieces = read(row, stream, cuts)
     assert reply == whole
-    assert pieces == at_once
-    assert read(row, stream, list(range(len(stream)))) == (whole, at_once)
+    assert runs(pieces) == runs(at_once)
+    reply, pieces = read(row, stream, list(range(len(stream))))
+    assert (reply, runs(pieces)) == (whole, runs(at_once))
     if isinstance(reply, Answered):
         said, thought = shown(pieces, "text"), shown(pieces, "reasoning")
         late = reply.message.reasoning is not None and "</think>" in said  # its begin tag stayed in the prompt
         for seen, final in ((said, reply.message.text or ""), (thought, reply.message.reasoning or "")):
             assert late or final.removeprefix(seen) in {"", "\ud83d"}  # the first half of a pair is not shown alone
+
+
+@settings(deadline=None)
+@given(st.sampled_from(ROWS), streams())
+def test_plain_chunks_taken_together_come_to_what_the_rules_make_of_each(row: Contract, stream: bytes) -> None:
+    taken_together(row, [value for value in Events().feed(stream + b"\n") if value is not Mark.DONE])
+
+
+def taken_together(row: Contract, values: list[Any]) -> None:
+    together, each = Assembly(row, MADE), Assembly(row, MADE)
+    pieces = together.take(values)
+    assert runs(pieces) == runs([piece for value in values for piece in each.add(value)])
+    assert together.message() == each.message()
+    assert judge(together) == judge(each)
+    assert together.begun == each.begun
+
+
+def chunk(delta: Any, **more: Any) -> Any:
+    return {"choices": [{"index": 0, "delta": delta, **more}]}
+
+
+def call(arguments: str, **more: Any) -> Any:
+    return chunk({"tool_calls": [{"index": 0, "function": {"arguments": arguments, **more}}]})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [{**chunk({"content": "a"}), "usage": {"prompt_tokens": 7, "completion_tokens": 1}}],
+        [chunk({"content": "a"}, usage={"prompt_tokens": 7, "completion_tokens": 1})],
+        [{**chunk({"content": "a"}), "error": {"message": "no"}}],
+        [chunk({"content": "a"}, error={"message": "no"})],
+        [chunk({"content": "a"}, finish_reason="stop")],
+        [
+            chunk({"content": "a"}, finish_reason="stop"),
+            {**chunk({"content": "b"}), "x_groq": {"usage": {"prompt_tokens": 7}}},
+        ],
+        [chunk({"content": "a"}, index=1)],
+        [{"choices": [*chunk({"content": "a"})["choices"], *chunk({"content": "b"})["choices"]]}],
+        [chunk({"content": "a", "reasoning_content": "b"}), chunk({"reasoning_content": "c", "content": "d"})],
+        [chunk({"content": "a", "refusal": "b"}), chunk({"refusal": ""})],
+        [chunk({"content": [{"type": "thinking", "thinking": "h"}]}), chunk({"content": "a"})],
+        [chunk({"content": "a"}), chunk({"content": [{"type": "thinking", "thinking": "h"}]}), chunk({"content": "b"})],
+        [chunk({"reasoning_content": ""}), chunk({"reasoning_content": "a"}), chunk({"content": ""})],
+        [call("", name="f"), call('{"a":1}'), call('{"a":1}')],
+        [call("", name="f"), call('{"a":1}', name="f"), call('{"b":1}', name="g"), call(" ")],
+        [
+            call("", name="f"),
+            call('{"a":'),
+            call("1}"),
+            chunk({"tool_calls": [{"index": 1, "function": {"name": "g"}}]}),
+        ],
+        [call("{", name="f"), chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"arguments": "}"}}]})],
+        [
+            call(" ", name="f"),
+            chunk({"tool_calls": [{"index": 0, "extra_content": 1, "function": {"arguments": "}"}}]}),
+        ],
+        [call("{", name="f"), chunk({"content": "a", "tool_calls": call("}")["choices"][0]["delta"]["tool_calls"]})],
+        [call("{", name="f"), chunk({"tool_calls": [], "content": None, "function_call": {}, "role": "assistant"})],
+        [chunk({"function_call": {"name": "f", "arguments": "{"}}), chunk({"function_call": {"arguments": "}"}})],
+        [chunk({"reasoning_details": [{"type": "reasoning.text", "text": "h"}], "content": ""})],
+        [
+            chunk({"content": 7}),
+            chunk({"content": "a"}),
+            chunk({"reasoning_content": ["h"]}),
+            chunk("odd"),
+            chunk(None),
+        ],
+    ],
+    ids=lambda values: json.dumps(values)[:60],
+)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_what_says_more_than_a_plain_chunk_is_heard(row: Contract, values: list[Any]) -> None:
+    taken_together(row, [*values, chunk({}, finish_reason="stop")])
 
 
 KEYS = (
@@ -180,7 +271,7 @@ def test_any_cut_of_a_recorded_stream_gives_the_same_answer(data: st.DataObject)
     for row in (*ROWS, contracts.named("generic", date(2026, 11, 21))):
         whole, at_once = read(row, stream, [])
         reply, pieces = read(row, stream, cuts)
-        assert (reply, pieces) == (whole, at_once), name
+        assert (reply, runs(pieces)) == (whole, runs(at_once)), name
         if isinstance(reply, Answered):
             assert shown(pieces, "text") == (reply.message.text or "")
             assert shown(pieces, "reasoning") == (reply.message.reasoning or "")

@@ -6,9 +6,10 @@ import pytest
 from agentkit.core.contract import Contract
 from agentkit.core.messages import AssistantMessage, Producer
 from agentkit.core.spec import Usage
-from agentkit.models.assemble import Assembly, judge, usage_of
+from agentkit.models.assemble import Assembly, judge
 from agentkit.models.base import Answered, Broken, Reply, Unusable
 from agentkit.models.reading import Reading
+from agentkit.models.usage import usage_of
 
 ROW = Contract(id="row")
 MADE = Producer("m", "row", "h")
