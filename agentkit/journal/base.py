@@ -64,6 +64,7 @@ class Lease:
     tries: int = 1  # claims since the last news, this one included
     at: datetime | None = field(default=None, compare=False)  # when it was taken, by the journal's clock
     data_key: str | None = field(default=None, compare=False)  # the name of the key that what is said is sealed with
+    uid: str = field(default="", compare=False)  # of the session
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +303,8 @@ class Journal(ABC):
     ) -> Erasure:
         """Erase sessions: all of them, or none. What an erasing that was cut off left in files, `vacuum` finishes.
 
+        The sessions of their sub-agents go with them (journal/calls.py).
+
         Gone are the bodies of events, contents, inbox, questions, the data key, and the session's id, in whose place a
         hash of it stays, so that nobody drives it again. Types, turns, usage and times stay for an audit (`traces`);
         without `structure` nothing stays, and a new session may get the id.
@@ -321,7 +324,11 @@ class Journal(ABC):
 
     @abstractmethod
     async def vacuum(self) -> None:
-        """Give back the space of what is gone. Raises: ErasureUnfinished: others hold the file."""
+        """Finish erasures that were cut off, data keys included, and give back the space of what is gone.
+
+        Raises:
+            ErasureUnfinished: others hold the file, or a data key is to be destroyed and no keys were given.
+        """
 
     @abstractmethod
     async def older(self, seconds: float) -> Sequence[Old]:

@@ -16,6 +16,7 @@ from agentkit.core.events import AnyEvent, CallEscalated
 from agentkit.core.spec import Usage
 from agentkit.errors import ForeignJournal, JournalError
 from agentkit.journal.jsonbytes import decode_json, dumps
+from agentkit.journal.quick import quick
 from agentkit.journal.shape import Misfit, shape_of
 
 _NO_GUARDS = {"repairs": None, "repeats": None}  # these limits came, and are on by default: nobody had set them
@@ -53,6 +54,7 @@ class Codec:
 
     def __init__(self, events: Any, upgrades: Mapping[tuple[str, int], Upgrade]) -> None:
         self._upgrades = upgrades
+        self._kinds = {kind.__name__: kind for kind in get_args(events)}
         self._shapes = {kind.__name__: shape_of(kind) for kind in get_args(events)}
         self._versions = {name: 1 + sum(1 for key, _ in upgrades if key == name) for name in self._shapes}
 
@@ -84,7 +86,8 @@ class Codec:
         """
         if not isinstance(stored, dict):
             raise JournalError(f"the body of {name} is not a JSON object")
-        body = {key: value for key, value in stored.items() if key not in _OWN_KEYS}
+        own = "v" in stored or "ignorable" in stored
+        body = {key: value for key, value in stored.items() if key not in _OWN_KEYS} if own else stored
         version, newest = stored.get("v", 1), self._versions.get(name, 0)
         if not isinstance(version, int) or not 1 <= version <= newest:
             if stored.get("ignorable") is True:
@@ -95,6 +98,13 @@ class Codec:
             )
         for older in range(version, newest):
             body = self._upgrades[name, older](body)
+        try:
+            event: AnyEvent = quick(self._kinds[name])(body)
+        except (ValueError, Misfit):
+            event = self._judged(name, body)
+        return event
+
+    def _judged(self, name: str, body: Mapping[str, Any]) -> AnyEvent:
         try:
             event: AnyEvent = self._shapes[name].unpack(body)
         except Misfit as misfit:

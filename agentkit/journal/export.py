@@ -6,7 +6,7 @@ Format 2 is for people, not for journals: it tells the inbox and open questions 
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from agentkit.core.binding import Blob, hashed
 from agentkit.core.cutting import cut_again
-from agentkit.core.events import AgentBound, AnyEvent, CallResolved, ToolFinished
+from agentkit.core.events import AgentBound, AnyEvent, CallResolved, SessionStarted, ToolFinished
 from agentkit.core.messages import Part, Stored
 from agentkit.core.record import Record
 from agentkit.errors import ForeignJournal, JournalError, NoSuchSession
 from agentkit.journal.base import Imported, Journal
+from agentkit.journal.calls import KEY, calls
 from agentkit.journal.codec import codec
 from agentkit.journal.jsonbytes import decode_json, encode_json
 
@@ -61,6 +62,16 @@ async def export(journal: Journal, session_id: str, *, whole: bool = False) -> A
     yield seal.last()
 
 
+async def export_all(journal: Journal, *session_ids: str, whole: bool = False) -> AsyncIterator[bytes]:
+    """Yield the lines of sessions, one after the other, and those of their sub-agents' sessions behind them.
+
+    Raises: as `export`.
+    """
+    for session_id in (*session_ids, *await calls(journal, *session_ids)):
+        async for line in export(journal, session_id, whole=whole):
+            yield line
+
+
 async def _beside(journal: Journal, session_id: str) -> AsyncIterator[dict[str, Any]]:
     for row in await journal.inbox(session_id, taken=True):
         mail = {"kind": row.kind, "dedup": row.dedup, "by": row.by, "at": row.at.isoformat(), "taken": row.taken_seq}
@@ -73,8 +84,17 @@ async def _beside(journal: Journal, session_id: str) -> AsyncIterator[dict[str, 
         }
 
 
-async def import_all(journal: Journal, lines: Iterable[bytes], *, uid: Callable[[], str]) -> list[str]:
+async def import_all(
+    journal: Journal, lines: Iterable[bytes], *, uid: Callable[[], str], session_id: str | None = None
+) -> list[str]:
     """Make sessions of the exported lines of one or more, under the ids they had; return these.
+
+    Args:
+        journal: where to.
+        lines: what `export_all` yielded.
+        uid: makes a uid for each.
+        session_id: a new id for the first. The others are then taken as the sessions of its sub-agents, which keep
+            their ids: those that are here already, it shares with the session that it is a copy of.
 
     Raises:
         ForeignJournal, JournalError: as `import_`, of any of them. Nothing was written, or, where an id is taken, those
@@ -86,6 +106,8 @@ async def import_all(journal: Journal, lines: Iterable[bytes], *, uid: Callable[
             readings.append(_Reading(readings[-1].before + readings[-1].seal.lines))
         readings[-1].take(line)
     sessions = [reading.result(uid(), None) for reading in readings]
+    if session_id is not None:
+        sessions = [each async for each in _renamed(journal, sessions, session_id)]
     names: list[str] = []
     for session in sessions:
         try:
@@ -95,6 +117,20 @@ async def import_all(journal: Journal, lines: Iterable[bytes], *, uid: Callable[
             raise type(error)(f"{error}{here}") from error
         names.append(session.session_id)
     return names
+
+
+async def _renamed(journal: Journal, sessions: Sequence[Imported], name: str) -> AsyncIterator[Imported]:
+    first, *below = sessions
+    if strange := next((each.session_id for each in below if KEY.fullmatch(each.session_id) is None), None):
+        raise JournalError(f"sessions {first.session_id!r} and {strange!r}: a new id is for one; nothing was written")
+    yield replace(first, session_id=name)
+    for each in below:
+        if await journal.head(each.session_id) is not None:
+            continue
+        started, *more = each.records
+        if isinstance(started.event, SessionStarted) and started.event.parent == first.session_id:
+            started = replace(started, event=replace(started.event, parent=name))
+        yield replace(each, records=(started, *more))
 
 
 def _redacted(journal: Journal, session: Imported) -> Imported:

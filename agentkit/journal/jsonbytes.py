@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from agentkit.core.messages import Json
 from agentkit.errors import JournalError
@@ -77,6 +77,12 @@ def decode_json(data: bytes) -> Any:
     Raises:
         JournalError: not UTF-8, not JSON, a key twice in one object, NaN, an infinity, or nested too deep.
     """
+    try:
+        value = from_json(data, allow_inf_nan=False, cache_strings="keys")
+        if to_json(value) == data:  # as this journal writes it: so no key is there twice, and no NaN
+            return value
+    except ValueError:  # half a surrogate pair, or deep: these it refuses
+        pass
     try:
         return _DECODER.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:

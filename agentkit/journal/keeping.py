@@ -19,6 +19,9 @@ SPOKEN = (
 
 FINISH = "`agentkit vacuum` (`Journal.vacuum`) finishes the erasing"
 
+REMOVED = "removed"
+"""Status of an erased session of which nothing is to stay, and whose data key may be there still."""
+
 _TOMBSTONE = "erased-"
 
 
@@ -84,7 +87,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What was erased: ids as they were, forks included. `remains` says what is left elsewhere; "" where nothing is."""
+    """What was erased: ids as they were, forks and sub-agents' sessions included.
+
+    `remains` says what is left elsewhere; "" where nothing is.
+    """
 
     session_ids: Sequence[str]
     remains: str = ""
@@ -110,6 +116,7 @@ class Wanted:
     forks: bool
     structure: bool
     older: float | None  # seconds
+    calls: Sequence[str] = ()  # of these sessions: they go with them
 
 
 def tombstone(session_id: str) -> str:
@@ -130,27 +137,50 @@ def refuse_news(going: Collection[str], old: Sequence[Old]) -> None:
         )
 
 
-def ready_to_go(
-    old: Sequence[Old], children: Mapping[str, Collection[str]], statuses: Collection[str]
-) -> tuple[list[Old], list[tuple[Old, str]]]:
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Which sessions go together: the direct forks and the direct calls of each, those that are not old included."""
+
+    forks: Mapping[str, Collection[str]]
+    calls: Mapping[str, Collection[str]]
+
+    def callers(self) -> dict[str, str]:
+        """Return whose call each session is."""
+        return {call: caller for caller, below in self.calls.items() for call in below}
+
+
+def ready_to_go(old: Sequence[Old], kin: Kin, statuses: Collection[str]) -> tuple[list[Old], list[tuple[Old, str]]]:
     """Return which of the old sessions retention takes, and which it leaves, each with why.
+
+    A sub-agent's session goes with its caller, however it rests, and not before it.
 
     Args:
         old: sessions by age.
-        children: the direct forks of each, those that are not old included.
+        kin: what goes together.
         statuses: what a session may rest as.
     """
-    going = {each.session_id: each for each in old if not each.held and not each.erased and each.status in statuses}
-    while kept := [name for name in going if any(fork not in going for fork in children.get(name, ()))]:
+    callers = kin.callers()
+    able = [each for each in old if not each.held and not each.erased]
+    going = {each.session_id: each for each in able if each.status in statuses or each.session_id in callers}
+
+    def stays(name: str) -> bool:
+        together = (*kin.forks.get(name, ()), *kin.calls.get(name, ()), callers.get(name, name))
+        return any(each not in going for each in together)
+
+    while kept := [name for name in going if stays(name)]:
         for name in kept:
             del going[name]
-    left = [(each, _why(each, statuses, children)) for each in old if each.session_id not in going and not each.erased]
-    return list(going.values()), left
+    left = [each for each in old if each.session_id not in going and not each.erased]
+    return list(going.values()), [(each, _why(each, statuses, kin, callers)) for each in left]
 
 
-def _why(old: Old, statuses: Collection[str], children: Mapping[str, Collection[str]]) -> str:
+def _why(old: Old, statuses: Collection[str], kin: Kin, callers: Mapping[str, str]) -> str:
     if old.held:
         return "it is driven, or has mail"
+    if old.session_id in callers:
+        return "it is a call of a session that stays"
     if old.status not in statuses:
         return f"its status is {old.status}"
-    return f"a fork of it stays ({', '.join(sorted(children[old.session_id]))})"
+    if forks := kin.forks.get(old.session_id):
+        return f"a fork of it stays ({', '.join(sorted(forks))})"
+    return "a call of it has news, or a fork that stays"

@@ -5,7 +5,7 @@
 import sys
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,6 +14,7 @@ import anyio
 
 from agentkit.core.binding import Blob
 from agentkit.core.record import Record
+from agentkit.core.replacing import replace
 from agentkit.core.spec import Status
 from agentkit.core.waiting import Waiting
 from agentkit.errors import Fenced, JournalError, NoSuchSession, SessionBusy, SessionErased, SessionHasForks
@@ -33,6 +34,7 @@ from agentkit.journal.base import (
     Lease,
     Ready,
 )
+from agentkit.journal.calls import calls
 from agentkit.journal.codec import Stored, codec, usage_of
 from agentkit.journal.keeping import SPOKEN, Erasure, Old, Size, Sizes, Trace, refuse_news, tombstone
 
@@ -88,7 +90,7 @@ class MemoryJournal(Journal):
         self._sessions: dict[str, _Held] = {}
         self._shared: dict[str, bytes] = {}
         self._questions: dict[tuple[str, str], Asked] = {}
-        self._news: dict[str, anyio.Event] = {}
+        self._waiting: dict[str, dict[int, anyio.Event]] = {}  # by session, and by the last event that was seen
         self._rows = 0
 
     async def __aenter__(self) -> Self:
@@ -120,7 +122,7 @@ class MemoryJournal(Journal):
         epoch, tries = held.head.epoch + 1, held.head.tries + 1
         held.head = replace(held.head, epoch=epoch, owner=owner, lease_until=None, tries=tries)
         head, now = held.head, datetime.now(UTC)
-        return Lease(session_id, head.epoch, head.last_seq, created=fresh, tries=head.tries, at=now)
+        return Lease(session_id, head.epoch, head.last_seq, created=fresh, tries=head.tries, at=now, uid=head.uid)
 
     async def release(self, lease: Lease, *, trouble: str | None = None) -> None:
         held = self._sessions.get(lease.session_id)
@@ -154,7 +156,7 @@ class MemoryJournal(Journal):
             self._questions.pop((lease.session_id, name), None)
         tries = 0 if batch.news else held.head.tries
         held.head = replace(held.head, last_seq=after + len(rows), status=batch.status, tries=tries)
-        self._wake(lease.session_id)
+        self._wake(lease.session_id, held.head.last_seq)
         return Appended(held.head.last_seq, at)
 
     async def adopt(self, session: Imported) -> None:
@@ -256,11 +258,11 @@ class MemoryJournal(Journal):
         self, *session_ids: str, forks: bool = False, structure: bool = True, older: float | None = None
     ) -> Erasure:
         going: dict[str, _Held] = {}
-        for session_id in session_ids:
+        for session_id in (*session_ids, *await calls(self, *session_ids)):
             if session_id not in self._sessions and tombstone(session_id) not in self._sessions:
                 raise NoSuchSession(f"the journal holds no session {session_id!r}: nothing was erased")
             family = {name: held for name, held in self._family(session_id).items() if not held.head.erased}
-            others = [name for name in family if name not in session_ids]
+            others = [name for name, held in family.items() if name not in session_ids and held.parent is not None]
             if others and not forks:
                 raise SessionHasForks(session_id, others)
             going |= family
@@ -274,13 +276,20 @@ class MemoryJournal(Journal):
         return Erasure(tuple(going))
 
     def _family(self, session_id: str) -> dict[str, _Held]:
-        """Return a session and all that share its past."""
+        """Return a session, all that share its past, and the calls of these."""
         first = self._sessions.get(session_id)
-        return {
-            name: held
-            for name, held in self._sessions.items()
-            if first is not None and any(each is first for each, _ in held.line())
-        }
+        found = {} if first is None else {session_id: first}
+        look = list(found.values())
+        while look:
+            one = look.pop()
+            fresh = {
+                name: held
+                for name, held in self._sessions.items()
+                if name not in found and (held.parent is one or (one.head.uid and name.startswith(f"{one.head.uid}/")))
+            }
+            found |= fresh
+            look += fresh.values()
+        return found
 
     def _erase(self, session_id: str, held: _Held, *, structure: bool) -> None:
         del self._sessions[session_id]
@@ -343,11 +352,13 @@ class MemoryJournal(Journal):
     async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109 - a long poll
         with anyio.move_on_after(timeout):
             while not self._has_news(session_id, seen):
-                await self._news.setdefault(session_id, anyio.Event()).wait()
+                await self._waiting.setdefault(session_id, {}).setdefault(seen, anyio.Event()).wait()
 
-    def _wake(self, session_id: str) -> None:
-        if news := self._news.pop(session_id, None):
-            news.set()
+    def _wake(self, session_id: str, upto: int | None = None) -> None:
+        """Wake who waits for a session's news; where these are events up to a number, not who has seen that one."""
+        waiting = self._waiting.get(session_id, {})
+        for seen in [seen for seen in waiting if upto is None or seen < upto]:
+            waiting.pop(seen).set()
 
     def _has_news(self, session_id: str, seen: int) -> bool:
         held = self._sessions.get(session_id)

@@ -8,6 +8,7 @@ false "dead" costs nothing but work, since the epoch fences: still, only what is
 import os
 import socket
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -31,14 +32,8 @@ class Owner:
     def this_process(cls, name: str) -> Self:
         """Return the owner that this process is."""
         pid = os.getpid()
-        plain = cls(name, socket.gethostname(), pid)
-        try:
-            boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-            namespace = str((_PROC / "self/ns/pid").readlink())
-            _, started = _stat(pid)
-        except OSError:
-            return plain
-        return replace(plain, boot=boot, namespace=namespace, started=started)
+        boot, namespace, started = _proof(pid)
+        return cls(name, socket.gethostname(), pid, boot, namespace, started)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -72,6 +67,18 @@ class Owner:
 
     def __str__(self) -> str:
         return f"{self.name} (process {self.pid} on {self.host})"
+
+
+@lru_cache(maxsize=1)  # a fork has another pid
+def _proof(pid: int) -> tuple[str, str, str] | tuple[None, None, None]:
+    """Return boot id, pid namespace and start time of this process, where the machine tells them."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        namespace = str((_PROC / "self/ns/pid").readlink())
+        _, started = _stat(pid)
+    except OSError:
+        return None, None, None
+    return boot, namespace, started
 
 
 def _stat(pid: int) -> tuple[str, str]:

@@ -8,7 +8,7 @@ sealed too; a keyed hash stands in the column.
 
 from typing import NamedTuple, Protocol
 
-from agentkit.errors import JournalError, KeyMissing
+from agentkit.errors import ErasureUnfinished, JournalError, KeyMissing
 from agentkit.journal.codec import Stored
 from agentkit.journal.jsonbytes import decode_json, encode_json
 
@@ -166,14 +166,23 @@ class Seal:
         except KeyMissing:
             return _UNSAID
 
-    def destroy(self, key: str | None) -> None:
-        """Destroy a session's data key. Raises: KeyMissing: it has one, and this journal was opened without keys."""
-        if key is None:
-            return
-        if self._ring is None:
+    def may_destroy(self, key: str | None) -> None:
+        """Check before erasing. Raises: KeyMissing: the session has a data key, and there is no ring to destroy it."""
+        if key is not None and self._ring is None:
             raise KeyMissing(
                 f"the session is sealed with data key {key}, which has to be destroyed too: open the journal with "
                 "keys=…. Nothing was erased"
+            )
+
+    def destroy(self, key: str) -> None:
+        """Destroy the data key of an erased session.
+
+        Raises: ErasureUnfinished: this journal was opened without keys. JournalError: as `KeyRing.destroy`.
+        """
+        if self._ring is None:
+            raise ErasureUnfinished(
+                f"data key {key} of an erased session is still to be destroyed: open the journal with keys=…, and do "
+                "`agentkit vacuum` (`Journal.vacuum`)"
             )
         self._ring.forget(key)
 

@@ -30,6 +30,7 @@ from agentkit.journal.base import (
     Lease,
     Ready,
 )
+from agentkit.journal.calls import calls
 from agentkit.journal.keeping import FINISH, Erasure, Old, Sizes, Trace, Wanted, finished
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from agentkit.journal.keys import KeyRing
     from agentkit.redaction import Redaction
 
-_HELD_SECONDS, _PAUSE_SECONDS = 10.0, 0.1  # how long an erasure waits for others, and between two looks
+_PAUSE_SECONDS = 0.1  # between two looks of an erasure that waits for others
 
 
 class SQLiteJournal(Journal):
@@ -50,6 +51,7 @@ class SQLiteJournal(Journal):
         ttl: seconds after which the lease of a process that stopped renewing it runs out. A process that is proven
             dead on this machine is replaced at once.
         create: make the file where there is none; else a missing one is an error.
+        wait: seconds that an erasure waits for programs that read an old state of the file.
         keys: data keys outside the file, one a session (journal/keys.py): what is said is sealed with them.
         redaction: rules applied before anything is written (agentkit/redaction.py).
     """
@@ -60,13 +62,14 @@ class SQLiteJournal(Journal):
         *,
         ttl: float = 15.0,
         create: bool = True,
+        wait: float = 10.0,
         keys: "KeyRing | None" = None,
         redaction: "Redaction | None" = None,
     ) -> None:
         if ttl <= 0:
             raise ValueError(f"ttl is a number of seconds above 0, not {ttl}")
         self._path, self._ttl, self._create = os.fspath(path), round(ttl * 1000), create
-        self._seal, self.redaction = Seal(keys), redaction
+        self._seal, self.redaction, self._wait = Seal(keys), redaction, wait
         self._entered = 0
         self._open: SQLiteFile | None = None
 
@@ -168,7 +171,7 @@ class SQLiteJournal(Journal):
     async def erase(
         self, *session_ids: str, forks: bool = False, structure: bool = True, older: float | None = None
     ) -> Erasure:
-        wanted = Wanted(session_ids, forks, structure, older)
+        wanted = Wanted(session_ids, forks, structure, older, await calls(self, *session_ids))
         work = partial(sqlite_keep.erase, wanted=wanted, seal=self._seal)
         erased = await self._file.writer.run(work)
         for session_id in erased:
@@ -177,7 +180,8 @@ class SQLiteJournal(Journal):
         return Erasure(tuple(erased))
 
     async def vacuum(self) -> None:
-        deadline = anyio.current_time() + _HELD_SECONDS
+        await self._file.writer.run(partial(sqlite_keep.destroy_keys, seal=self._seal))
+        deadline = anyio.current_time() + self._wait
         while not await self._file.writer.run(sqlite_keep.scrub):
             if anyio.current_time() > deadline:
                 raise ErasureUnfinished(

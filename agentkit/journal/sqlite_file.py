@@ -17,14 +17,14 @@ from agentkit.journal.base import Lease
 from agentkit.journal.bells import Bells
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
-from agentkit.journal.sqlite_open import explained, open_reader, open_writer
-from agentkit.journal.sqlite_read import has_news, version
+from agentkit.journal.sqlite_open import explained, open_reader, open_writer, waiting
+from agentkit.journal.sqlite_read import version, with_news
 from agentkit.journal.thread import JournalThread
 
 T = TypeVar("T")
 POLL_SECONDS = 0.05  # DURABLE.md, Watching live
 _PATIENCE = 0.002  # seconds; an append takes 0.1 ms, unless the disk is slow or others hold the file's lock
-_CHECKPOINT_MS = 1000  # closing does not wait longer for other processes that read
+_CHECKPOINT_SECONDS = 1  # closing does not wait longer for other processes that read
 
 _OPEN: dict[tuple[int, str], "SQLiteFile"] = {}
 _LOCK = threading.Lock()
@@ -36,12 +36,29 @@ class _Renewal:
 
     def __init__(self) -> None:
         self.held: dict[str, tuple[int, int]] = {}  # session id: epoch, TTL in milliseconds; of the writer's thread
+        self._shortest = 0  # of their TTLs; what is shorter than needed costs a look
+
+    def hold(self, lease: Lease, ttl: int) -> None:
+        """Renew a lease from now on. Asked between all jobs, `pause` must not walk over a crowd's leases."""
+        self.held[lease.session_id] = (lease.epoch, ttl)
+        self._shortest = min(ttl, self._shortest or ttl)
+
+    def drop(self, lease: Lease) -> None:
+        """Renew a lease no longer."""
+        if self.held.get(lease.session_id, (0, 0))[0] == lease.epoch:
+            del self.held[lease.session_id]
+        self._shortest = self._shortest if self.held else 0
 
     def pause(self) -> float | None:
-        return min((ttl for _, ttl in self.held.values()), default=0) / 3000 or None
+        return self._shortest / 3000 or None
 
     def __call__(self, db: sqlite3.Connection) -> None:
-        sqlite_write.renew(db, self.held)  # may fail: the fence protects the journal, the lease only saves work
+        """Renew. It may fail: the fence protects the journal, the lease only saves work.
+
+        Jobs wait behind it: it does not wait for the lock longer than until it is due again.
+        """
+        with waiting(db, self.pause() or 0):
+            sqlite_write.renew(db, self.held)
 
 
 class _Watch(Bells):
@@ -59,9 +76,8 @@ class _Watch(Bells):
 
     def __call__(self, db: sqlite3.Connection) -> None:
         if (now := version(db)) != self._seen:
-            for session_id, seen in self.asked():
-                if has_news(db, session_id, seen):
-                    self.ring(session_id)
+            for session_id in with_news(db, self.asked()):
+                self.ring(session_id)
             self._seen = now
 
 
@@ -80,7 +96,8 @@ class SQLiteFile:
 
     async def open(self) -> None:
         """Wait until the file is open. Raises: JournalError, ForeignJournal: as `sqlite_open.open_writer`."""
-        await self.writer.run(lambda _: None)
+        if not self._is_open:
+            await self.writer.run(lambda _: None)
         self._is_open = True
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -101,7 +118,7 @@ class SQLiteFile:
 
         def work(db: sqlite3.Connection) -> Lease:
             lease = sqlite_write.claim(db, session_id, named, owner, ttl, seal=seal)
-            self._leases.held[session_id] = (lease.epoch, ttl)
+            self._leases.hold(lease, ttl)
             return lease
 
         return await self.writer.run(work)
@@ -110,8 +127,7 @@ class SQLiteFile:
         """Give a lease back, and renew it no longer."""
 
         def work(db: sqlite3.Connection) -> None:
-            if self._leases.held.get(lease.session_id, (0, 0))[0] == lease.epoch:
-                del self._leases.held[lease.session_id]
+            self._leases.drop(lease)
             words = sqlite_write.sealed_trouble(db, lease.session_id, trouble, seal)
             sqlite_write.release(db, {lease.session_id: lease.epoch}, words)
 
@@ -134,8 +150,8 @@ class SQLiteFile:
     def _settle(self, db: sqlite3.Connection) -> None:
         try:
             sqlite_write.release(db, {session_id: epoch for session_id, (epoch, _) in self._leases.held.items()})
-            db.execute(f"pragma busy_timeout = {_CHECKPOINT_MS}")
-            db.execute("pragma wal_checkpoint(truncate)").fetchone()
+            with waiting(db, _CHECKPOINT_SECONDS):
+                db.execute("pragma wal_checkpoint(truncate)").fetchone()
         except (JournalError, sqlite3.Error) as error:  # nothing recorded is at stake: leases run out, the log is read
             _LOG.warning("%s was not closed cleanly: %s", self._key[1], error)
 

@@ -6,6 +6,8 @@ Everything that can be wrong with a path is said in words: what, where, and what
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from agentkit.errors import ForeignJournal, JournalError
@@ -25,6 +27,17 @@ class Writer(sqlite3.Connection):
     """The connection that writes. `is_full`: whether a commit is on the disk when it returns; None: not said yet."""
 
     is_full: bool | None = None
+
+
+@contextmanager
+def waiting(db: sqlite3.Connection, seconds: float) -> Iterator[None]:
+    """Let statements in here wait for the file's lock no longer than that, each of them."""
+    (before,) = db.execute("pragma busy_timeout").fetchone()
+    db.execute(f"pragma busy_timeout = {min(before, round(1000 * seconds))}")
+    try:
+        yield
+    finally:
+        db.execute(f"pragma busy_timeout = {before}")
 
 
 def synchronise(db: sqlite3.Connection, *, full: bool) -> None:
@@ -103,10 +116,10 @@ def _wal(db: sqlite3.Connection) -> str | None:
     return mode
 
 
-def explained(error: sqlite3.Error, path: Path | str) -> JournalError:
-    """Return SQLite's error as ours, with what to do."""
+def explained(error: sqlite3.Error, path: Path | str, *, waited: float = BUSY_SECONDS) -> JournalError:
+    """Return SQLite's error as ours, with what to do; `waited`: seconds, at most, for the lock."""
     kind, words = _WORDS.get(code_of(error), (JournalError, "SQLite failed"))
-    ours = kind(f"{path}: {words} ({error})")
+    ours = kind(f"{path}: {words.format(waited)} ({error})")
     ours.passing = code_of(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR}
     return ours
 
@@ -125,7 +138,7 @@ _WORDS: dict[int, tuple[type[JournalError], str]] = {
     sqlite3.SQLITE_FULL: (JournalError, "the disk is full: make room and resume"),
     sqlite3.SQLITE_BUSY: (
         JournalError,
-        f"others held the file's lock for {BUSY_SECONDS:.0f} s: does one hang, do more than four write all the time?",
+        "others held the file's lock for {:.0f} s: does one hang, do more than four write all the time?",
     ),
 }
 

@@ -193,6 +193,17 @@ def has_news(db: sqlite3.Connection, session_id: str, seen: int) -> bool:
     return row is not None and bool(row[0])
 
 
+def with_news(db: sqlite3.Connection, waiting: Sequence[tuple[str, int]]) -> list[str]:
+    """Return those sessions that `has_news` is true of, in one look. `waiting`: pairs of id and `seen`."""
+    found = db.execute(
+        "select s.id from json_each(?) each join session s on s.id = json_extract(each.value, '$[0]')"
+        " where s.last_seq > json_extract(each.value, '$[1]')"
+        " or exists (select 1 from inbox where session = s.n and taken_seq is null)",
+        (json.dumps(waiting),),
+    )
+    return [session_id for (session_id,) in found]
+
+
 def ready(db: sqlite3.Connection, agents: Sequence[str], limit: int) -> list[Ready]:
     """Return sessions that somebody should drive now: work that was begun first, then what has waited longest."""
     found = db.execute(_READY, (MAX_TRIES, json.dumps(list(agents))))

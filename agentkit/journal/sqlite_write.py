@@ -74,7 +74,8 @@ def transaction(db: sqlite3.Connection, what: str, *, durable: bool = False) -> 
         yield (time.time_ns() + 500_000) // 1_000_000
         _commit(db, what)
     except sqlite3.Error as error:
-        cause = explained(error, name_of(db))
+        (waited,) = db.execute("pragma busy_timeout").fetchone()
+        cause = explained(error, name_of(db), waited=waited / 1000)
         ours = JournalError(f"{what}: nothing was written. {cause}")
         ours.passing = cause.passing
         raise ours from error
@@ -101,8 +102,8 @@ def claim(
     """
     with transaction(db, f"claim of session {session_id!r}") as now:
         _made(db, seal, id=session_id, created_at=now)
-        row = "select owner, lease_until, lease_ms, epoch, last_seq, tries from session where id = ?"
-        held_by, until, lease_ms, epoch, last_seq, tries = db.execute(row, (session_id,)).fetchone()
+        row = "select owner, lease_until, lease_ms, epoch, last_seq, tries, uid from session where id = ?"
+        held_by, until, lease_ms, epoch, last_seq, tries, uid = db.execute(row, (session_id,)).fetchone()
         if held_by is not None and lasts(now, until, lease_ms):
             refuse_while_alive(session_id, Owner.parse(held_by), owner, until)
         db.execute(
@@ -111,7 +112,8 @@ def claim(
         )
         if not last_seq:
             db.execute("update session set uid = ?, agent = ? where id = ?", (*named, session_id))
-    return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0, tries=tries + 1, at=moment(now))
+    uid = uid if last_seq else named[0]
+    return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0, tries=tries + 1, at=moment(now), uid=uid)
 
 
 def renew(db: sqlite3.Connection, held: dict[str, tuple[int, int]]) -> None:

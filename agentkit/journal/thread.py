@@ -2,7 +2,8 @@
 
 The thread is not the event loop's: a tool that blocks the loop blocks neither the connection nor what the thread does
 by itself between jobs (a lease is renewed, other processes' commits are noticed). A short job is waited for on the
-spot: to tell the event loop of it costs as much as the job.
+spot: to tell the event loop of it costs as much as the job, and while both threads are busy each waits for the other's
+turn in Python's interpreter: a crowd's jobs then cost several times as much.
 """
 
 import logging
@@ -15,11 +16,13 @@ from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
+from anyio.lowlevel import cancel_shielded_checkpoint
 
 from agentkit.errors import JournalError
 from agentkit.journal.bells import Bell
 
 IN_A_ROW = 16  # jobs waited for on the spot, then the event loop gets its turn
+SHY = 8  # jobs, behind one that took too long, that are not waited for on the spot
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -107,8 +110,8 @@ class JournalThread(Generic[C]):
 
     Args:
         connect: opens it. chore: what the thread does between jobs. name: the thread's.
-        patience: seconds that a job is waited for on the spot, behind one that did not take as long; 0: never. It is
-            no longer than an event loop may stand still.
+        patience: seconds that a job is waited for on the spot; 0: never. It is no longer than an event loop may stand
+            still. Behind one that took longer it is tried again after `SHY` jobs.
     """
 
     def __init__(
@@ -119,7 +122,7 @@ class JournalThread(Generic[C]):
         self._due = 0.0
         self._failing_since: float | None = None  # when the chore began to fail; None: it works
         self._pid = os.getpid()
-        self._patience, self._took, self._in_a_row = patience, 0.0, 0  # `_took`: seconds, the last job
+        self._patience, self._shy, self._in_a_row = patience, 0, 0
         self._jobs: queue.SimpleQueue[_Job[C] | _Nudge | None] = queue.SimpleQueue()
         threading.Thread(target=self._main, name=name, daemon=True).start()
 
@@ -155,14 +158,24 @@ class JournalThread(Generic[C]):
         if self._pid != os.getpid():
             raise JournalError("the journal was opened before this process was forked: open it here again")
         job = _Job(work, is_last=is_last)
-        on_the_spot = self._took < self._patience and self._in_a_row < IN_A_ROW and self._jobs.empty()
         self._jobs.put(job)
-        self._in_a_row = self._in_a_row + 1 if on_the_spot else 0
-        if not on_the_spot or not job.done.acquire(timeout=self._patience):
-            await job.wait()
+        await self._waited(job)
         if job.error is not None:
             raise job.error
         return job.result
+
+    async def _waited(self, job: _Job[C]) -> None:
+        self._shy = max(0, self._shy - 1)
+        if self._patience <= 0 or self._shy:
+            await job.wait()
+        elif not job.done.acquire(timeout=self._patience):
+            self._shy = SHY
+            await job.wait()
+        elif self._in_a_row < IN_A_ROW:
+            self._in_a_row += 1
+        else:
+            self._in_a_row = 0
+            await cancel_shielded_checkpoint()
 
     def _main(self) -> None:
         job = self._jobs.get()
@@ -178,15 +191,10 @@ class JournalThread(Generic[C]):
             return
         while job is not None:
             if isinstance(job, _Job):
-                self._time(job, db)
+                job.run(db)
                 if job.is_last:
                     return
             job = self._next(db)
-
-    def _time(self, job: _Job[C], db: C) -> None:
-        start = time.perf_counter()
-        job.run(db)
-        self._took = time.perf_counter() - start
 
     def _next(self, db: C) -> _Job[C] | _Nudge | None:
         while (pause := self._chore.pause()) is not None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from agentkit.errors import JournalError, SessionBusy
@@ -87,11 +88,13 @@ async def test_a_lock_that_is_not_given_back_is_said_to_be_so(tmp_path: Path) ->
         lease = await claim(journal)
         db = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
         db.execute("begin immediate")
+        began = anyio.current_time()
         with pytest.raises(JournalError, match=r"nothing was written.*others held the file's lock for 30 s"):
             await journal.put("s", "message", "m", b"{}", None)
+        assert anyio.current_time() - began < 30 + 5 + 5, "a renewal of leases keeps it waiting a third of their time"
         db.execute("rollback")
         db.close()
-        assert await journal.inbox("s") == ()
+        assert await journal.inbox("s") == []
         await journal.release(lease)
 
 

@@ -143,7 +143,7 @@ SINCE: dict[type[Any], dict[str, Any]] = {  # what came since: redaction and tim
     ToolFinished: {"hint": "", "cut": None, "child": None},
     CallResolved: {"cut": None},
     ToolStarted: {"process": "", "mended": None, "how": ""},
-    UserSaid: {"about": ""},
+    UserSaid: {"about": "", "inherited": None},
 }
 
 

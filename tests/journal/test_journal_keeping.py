@@ -14,7 +14,7 @@ from agentkit.core.spec import Usage
 from agentkit.errors import Fenced, JournalError, NoSuchSession, SessionBusy, SessionErased, SessionHasForks
 from agentkit.journal import Journal
 from agentkit.journal.base import Asked, Batch, Branch, Imported, Lease, Placed
-from agentkit.journal.keeping import Old, ready_to_go, tombstone
+from agentkit.journal.keeping import Kin, Old, ready_to_go, tombstone
 
 pytestmark = pytest.mark.anyio
 
@@ -212,7 +212,7 @@ def old(name: str, status: str = "completed", *, held: bool = False, erased: boo
 
 def test_retention_takes_what_rests_and_leaves_the_others_with_a_reason() -> None:
     sessions = [old("done"), old("asked", "waiting"), old("driven", held=True), old("gone", erased=True)]
-    going, left = ready_to_go(sessions, {}, ("completed",))
+    going, left = ready_to_go(sessions, Kin({}, {}), ("completed",))
     assert [each.session_id for each in going] == ["done"]
     assert [(each.session_id, why) for each, why in left] == [
         ("asked", "its status is waiting"),
@@ -222,7 +222,7 @@ def test_retention_takes_what_rests_and_leaves_the_others_with_a_reason() -> Non
 
 def test_retention_leaves_a_parent_whose_fork_stays() -> None:
     children = {"a": ["b"], "b": ["c"], "x": ["y"]}
-    going, left = ready_to_go([old("a"), old("b"), old("x"), old("y")], children, ("completed",))
+    going, left = ready_to_go([old("a"), old("b"), old("x"), old("y")], Kin(children, {}), ("completed",))
     assert [each.session_id for each in going] == ["x", "y"]
     assert [why for _, why in left] == ["a fork of it stays (b)", "a fork of it stays (c)"]
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from agentkit.errors import ErasureUnfinished, JournalError, KeyMissing, SessionErased
-from agentkit.journal import SQLiteJournal, sqlite
+from agentkit.journal import SQLiteJournal
 from agentkit.journal.keeping import tombstone
 from agentkit.journal.keys import KeyFolder
 from tests.journal.personal import NAME, WORDS, found, speak
@@ -46,11 +46,8 @@ async def test_others_keep_what_they_said(tmp_path: Path, *, structure: bool) ->
         assert await journal.head("another") is not None
 
 
-async def test_a_reader_of_an_old_state_keeps_an_erasure_unfinished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "_HELD_SECONDS", 1.5)
-    async with SQLiteJournal(tmp_path / "j.db") as journal:
+async def test_a_reader_of_an_old_state_keeps_an_erasure_unfinished(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db", wait=0.5) as journal:
         await speak(journal)
         other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
         other.execute("begin")
@@ -79,11 +76,8 @@ async def test_a_reader_that_ends_in_time_is_waited_for(tmp_path: Path) -> None:
         other.close()
 
 
-async def test_leases_held_here_are_renewed_while_an_erasure_waits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "_HELD_SECONDS", 3.0)
-    async with SQLiteJournal(tmp_path / "j.db", ttl=2) as journal:
+async def test_leases_held_here_are_renewed_while_an_erasure_waits(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db", ttl=2, wait=3) as journal:
         await speak(journal)
         lease = await journal.claim("mine", uid="u", agent="a", owner="test")
         other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)

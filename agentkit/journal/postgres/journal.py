@@ -30,6 +30,7 @@ from agentkit.journal.base import (
     Ready,
     Wakes,
 )
+from agentkit.journal.calls import calls
 from agentkit.journal.keeping import Erasure, Old, Sizes, Trace, Wanted, finished
 from agentkit.journal.owner import Owner
 from agentkit.journal.postgres import keep, read, write
@@ -196,7 +197,8 @@ class PostgresJournal(Journal):
     async def erase(
         self, *session_ids: str, forks: bool = False, structure: bool = True, older: float | None = None
     ) -> Erasure:
-        work = keep.Erase(Wanted(session_ids, forks, structure, older), self._seal)
+        wanted = Wanted(session_ids, forks, structure, older, await calls(self, *session_ids))
+        work = keep.Erase(wanted, self._seal)
         erased = await self._write("", "erasure", work)
         for session_id in erased.session_ids:
             self._database.told(session_id)
@@ -204,6 +206,7 @@ class PostgresJournal(Journal):
         return erased
 
     async def vacuum(self) -> None:
+        await self._write("", "data keys", partial(keep.destroy_keys, seal=self._seal))
         await self._write("", "vacuum", keep.vacuum)
 
     async def older(self, seconds: float) -> Sequence[Old]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from agentkit.errors import NoSuchSession, SessionHasForks
 from agentkit.journal.codec import usage_of
-from agentkit.journal.keeping import SPOKEN, Erasure, Old, Size, Sizes, Trace, Wanted, refuse_news, tombstone
+from agentkit.journal.keeping import REMOVED, SPOKEN, Erasure, Old, Size, Sizes, Trace, Wanted, refuse_news, tombstone
 from agentkit.journal.owner import Owner
 from agentkit.journal.postgres.link import Attempt, transaction
 from agentkit.journal.postgres.read import PAGE, moment
@@ -22,10 +22,11 @@ REMAINS = (
 )
 _TABLES = ("session", "event", "inbox", "blob", "question")
 _FAMILY = """
-    with recursive family (n, id) as (
-        select n, id from agentkit.session where id = %s
-        union select s.n, s.id from agentkit.session s join family f on s.parent = f.id)
-    select n, id, data_key_id, owner, lease_until, agentkit.lasts(lease_until, lease_ms)
+    with recursive family (n, id, uid) as (
+        select n, id, uid from agentkit.session where id = %s
+        union select s.n, s.id, s.uid from agentkit.session s join family f
+            on s.parent = f.id or (f.uid <> '' and starts_with(s.id, f.uid || '/')))
+    select n, id, data_key_id, owner, lease_until, agentkit.lasts(lease_until, lease_ms), parent is not null
     from agentkit.session where n in (select n from family) and erased_at is null order by n for update"""
 _SIZES = """
     select s.id, s.status, coalesce(e.many, 0), coalesce(e.bytes, 0)::bigint, coalesce(e.spoken, 0)::bigint,
@@ -54,6 +55,7 @@ class _Member(NamedTuple):
     owner: str | None
     until: object
     lasts: bool | None
+    is_fork: bool
 
 
 class Erase:
@@ -64,19 +66,18 @@ class Erase:
         self._before: list[_Member] = []
 
     def __call__(self, attempt: Attempt) -> Erasure:
-        """Erase all or none: the keys go before the commit. Raises: as `Journal.erase`; nothing was erased."""
+        """Erase all or none; data keys are left to `destroy_keys`. Raises: as `Journal.erase`; nothing was erased."""
         with transaction(attempt):
             found = self._family(attempt)
             if self._wanted.older is not None:
                 refuse_news([each.id for each in found], older(attempt, self._wanted.older))
             claimant = Owner.this_process("erasure")
             for each in found:
+                self._seal.may_destroy(each.key)
                 if each.owner is not None and each.lasts:
                     refuse_while_alive(each.id, Owner.parse(each.owner), claimant, each.until)
             for each in found:
                 self._erase(attempt, each)
-            for each in found:  # nothing can refuse any more; whoever is killed here erases again
-                self._seal.destroy(each.key)
             done = found or (self._before if attempt.doubted else [])
             self._before = done
         sealed = all(each.key is not None for each in done)
@@ -86,14 +87,14 @@ class Erase:
         """Return all that goes, locked: what was forked meanwhile is seen at the second look."""
         found: dict[int, _Member] = {}
         asked = set(self._wanted.session_ids)
-        for session_id in dict.fromkeys(self._wanted.session_ids):
+        for session_id in dict.fromkeys((*self._wanted.session_ids, *self._wanted.calls)):
             members: list[_Member] = []
             while len(now := [_Member(*row) for row in attempt.rows(_FAMILY, session_id)]) > len(members):
                 members = now
             is_ours = attempt.doubted and session_id in {each.id for each in self._before}
             if not members and not is_ours and not _is_erased(attempt, session_id):
                 raise NoSuchSession(f"the journal holds no session {session_id!r}: nothing was erased")
-            others = [each.id for each in members if each.id not in asked]
+            others = [each.id for each in members if each.id not in asked and each.is_fork]
             if others and not self._wanted.forks:
                 raise SessionHasForks(session_id, others)
             found |= {each.n: each for each in members}
@@ -102,20 +103,39 @@ class Erase:
     def _erase(self, attempt: Attempt, session: _Member) -> None:
         for table in ("inbox", "question", "blob"):
             attempt.rows(f"delete from agentkit.{table} where session = %s", session.n)  # noqa: S608 - our own tables
-        if not self._wanted.structure:
+        structure, name = self._wanted.structure, tombstone(session.id)
+        if structure:
+            attempt.rows("update agentkit.event set body = '' where session = %s", session.n)
+        else:
             attempt.rows("delete from agentkit.event where session = %s", session.n)
-            attempt.rows("update agentkit.session set parent = null where parent = %s", session.id)
+        parent = name if structure else None
+        attempt.rows("update agentkit.session set parent = %s where parent = %s", parent, session.id)
+        if not structure and session.key is None:
             attempt.rows("delete from agentkit.session where n = %s", session.n)
             return
-        name = tombstone(session.id)
-        attempt.rows("update agentkit.event set body = '' where session = %s", session.n)
-        attempt.rows("update agentkit.session set parent = %s where parent = %s", name, session.id)
         attempt.rows(
-            "update agentkit.session set id = %s, status = 'erased', epoch = epoch + 1, owner = null, claim = null,"
-            " lease_until = null, trouble = null, expires_at = null, data_key_id = null, erased_at = agentkit.now()"
-            " where n = %s",
-            *(name, session.n),
+            "update agentkit.session set id = %s, status = %s, epoch = epoch + 1, owner = null, claim = null,"
+            " lease_until = null, trouble = null, expires_at = null, erased_at = agentkit.now() where n = %s",
+            *(name, "erased" if structure else REMOVED, session.n),
         )
+
+
+def destroy_keys(attempt: Attempt, seal: Seal) -> None:
+    """Destroy the data keys of sessions whose erasure is certain; whoever is killed here does it again.
+
+    Raises: as `Seal.destroy`.
+    """
+    found = attempt.rows(
+        "select n, data_key_id from agentkit.session where erased_at is not null and data_key_id is not null"
+    )
+    if not found:
+        return
+    for _, key in found:
+        seal.destroy(key)
+    gone = [n for n, _ in found]
+    with transaction(attempt):
+        attempt.rows("delete from agentkit.session where status = %s and n = any(%s)", REMOVED, gone)
+        attempt.rows("update agentkit.session set data_key_id = null where n = any(%s)", gone)
 
 
 def _is_erased(attempt: Attempt, session_id: str) -> bool:

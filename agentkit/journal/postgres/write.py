@@ -51,23 +51,24 @@ class Claim:
                 _known(attempt, session_id) or _made(attempt, self._seal, id=session_id)
                 found = attempt.rows(
                     "select owner, lease_until, agentkit.lasts(lease_until, lease_ms), epoch, last_seq, tries, claim,"
-                    " agentkit.now(), data_key_id from agentkit.session where id = %s for update",
+                    " agentkit.now(), data_key_id, uid from agentkit.session where id = %s for update",
                     session_id,
                 )
-            held_by, until, is_live, epoch, last_seq, tries, mark, now, key = found[0]
+            held_by, until, is_live, epoch, last_seq, tries, mark, now, key, uid = found[0]
+            uid = uid if last_seq else self._named[0]
             if mark != self._mark:
                 if held_by is not None and is_live:
                     refuse_while_alive(session_id, Owner.parse(held_by), self._owner, until)
                 epoch, tries = epoch + 1, tries + 1
-                uid, agent = self._named
                 attempt.rows(
                     "update agentkit.session set epoch = %s, tries = %s, owner = %s, claim = %s, lease_ms = %s,"
                     " lease_until = agentkit.now() + %s * interval '1 millisecond',"
                     " uid = case when last_seq = 0 then %s else uid end,"
                     " agent = case when last_seq = 0 then %s else agent end where id = %s",
-                    *(epoch, tries, self._owner.text(), self._mark, self.ttl, self.ttl, uid, agent, session_id),
+                    *(epoch, tries, self._owner.text(), self._mark, self.ttl, self.ttl, *self._named, session_id),
                 )
-        return Lease(session_id, epoch, last_seq, created=last_seq == 0, tries=tries, at=now, data_key=key)
+        created = last_seq == 0
+        return Lease(session_id, epoch, last_seq, created=created, tries=tries, at=now, data_key=key, uid=uid)
 
 
 def renew(attempt: Attempt, held: dict[str, tuple[int, int]]) -> None:
@@ -224,7 +225,8 @@ def _made(attempt: Attempt, seal: Seal, **columns: Any) -> tuple[int, Sealer] | 
         *columns.values(),
     )
     if not made:
-        seal.destroy(key)
+        if key is not None:
+            seal.destroy(key)
         return None
     return made[0][0], seal.of(key, columns["id"])
 

@@ -91,6 +91,12 @@ async def was_charged(ctx: ToolContext[World], order: str) -> Outcome[str]:
     return Outcome.happened(f"paid {order}") if ctx.deps.paid[ctx.idempotency_key] else Outcome.not_happened()
 
 
+@tool(effect="once", needs_approval="defer", name="refund")
+async def refund_later(ctx: ToolContext[World], order: str, amount: float) -> str:
+    """Refund an order."""
+    return f"{ctx.deps.pay(ctx.idempotency_key, order)}: {amount}"
+
+
 TOOLS = (look, put, ask, refund, send, charge)
 
 
@@ -150,6 +156,11 @@ SCRIPTS: dict[str, list[Any]] = {
     "escalated": [says(("refund", {"order": "1", "amount": 5})), "refunded"],
     "expired": [says(("refund", {"order": "1", "amount": 5}), ("ask", {})), "nobody came"],
     "failed": [[BUSY, "it came back"]],
+    "sent for approval": [says(("refund", {"order": "1", "amount": 5}), reasoning="it can wait"), "I sent it."],
+    "sent, not decided": [says(("refund", {"order": "1", "amount": 5})), "I sent it."],
+    "handed on": [says(("helper", {"task": "refund order 1"})), "it is refunded"],
+    "handed on, waits": [says(("helper", {"task": "refund order 1"})), "it is refunded"],
+    "refund order 1": [says(("refund", {"order": "1", "amount": 5}), reasoning="pay"), "refunded"],
 }
 
 
@@ -184,19 +195,29 @@ PATIENCE = {
     "patient": Approvals(escalate_after=0.01, escalate_to="the boss"),
     "hasty": Approvals(escalate_after=0.01, escalate_to="the boss", expire_after=0.02),
 }
-DESKS = ("desk", "pair", "short", *PATIENCE)
+DESKS = ("desk", "pair", "short", "deferring", "caller", *PATIENCE)
 
 
 def desk(rows: Mapping[str, Contract], which: str, *, later: bool = False) -> Agent[World, str]:
     """Return an agent with all tools: "desk", "pair" (of two models), "short" (one step a turn), or one that waits.
 
-    "patient" tells the boss after a while, "hasty" waits no longer. `later`: what befell its models is over.
+    "patient" tells the boss after a while, "hasty" waits no longer; "deferring" sends refunds for approval, "caller"
+    has a sub-agent. `later`: what befell its models is over.
     """
     first, second = Player("first", rows[PRIMARY], later=later), Player("second", rows[SPARE], later=later)
     models = [first, second] if which == "pair" else [first]
     limits = Limits(steps=1) if which == "short" else Limits()
     told = Agent(models, name=which, instructions=f"Help. {NASTY}", tools=TOOLS, deps_type=World, limits=limits)
-    return replace(told, approvals=PATIENCE[which]) if which in PATIENCE else told
+    if which in PATIENCE:
+        return replace(told, approvals=PATIENCE[which])
+    own = {"deferring": (look, refund_later), "caller": (look, helper(rows, later=later).as_tool())}
+    return replace(told, tools=own[which]) if which in own else told
+
+
+def helper(rows: Mapping[str, Contract], *, later: bool = False) -> Agent[World, str]:
+    """Return the sub-agent of "caller"."""
+    model = Player("first", rows[PRIMARY], later=later)
+    return Agent(model, name="helper", instructions="Help below.", tools=[look, refund], deps_type=World)
 
 
 def thinker(row: Contract, base_url: str = "http://127.0.0.1") -> Agent[World, str]:
@@ -207,6 +228,8 @@ def thinker(row: Contract, base_url: str = "http://127.0.0.1") -> Agent[World, s
 
 def agent_named(name: str, rows: Mapping[str, Contract], *, later: bool = False) -> Agent[World, str]:
     """Return the agent that a session was recorded with; one that is named by a row is a thinker."""
+    if name == "helper":
+        return helper(rows, later=later)
     return desk(rows, name, later=later) if name in DESKS else thinker(rows[name])
 
 

@@ -24,6 +24,7 @@ from agentkit.errors import ModelError
 from agentkit.events import AnyEvent, CancelRequested, Compacted, OutputRefused, RunStarted, ToolFinished
 from agentkit.ids import uuid7
 from agentkit.inbox import body_of
+from agentkit.journal.calls import calls
 from agentkit.journal.export import export, import_
 from agentkit.journal.sqlite_upgrades import VERSION
 from agentkit.means import means_for
@@ -167,6 +168,30 @@ class Making:
         async with self.session("odd") as session:
             await session.run("go on", id="m2")
 
+    async def people(self) -> None:
+        """Approval that the talk does not wait for, people in the agent's place, and a sub-agent that waits."""
+        async with self.session("sent for approval", "deferring") as session:
+            first = await session.run("sent for approval", id="m1")
+            await session.run("and the colour?", id="m2")
+            await session.approve(first.approvals[0], by="ann")
+            await session.resume()
+        async with self.session("sent, not decided", "deferring") as session:
+            await session.run("sent, not decided", id="m1")
+        async with self.session("taken over") as session:
+            await session.run("taken over", id="m1")
+            await session.say_as(f"I do it myself. {NASTY}", by="ann", id="a1")
+            await session.say("thank you", id="m2")
+            await session.say_as("Not at all.", by="ann", id="a2")
+            await session.hand_back(by="ann")
+            await session.run("and now?", id="m3")
+        async with self.session("handed on", "caller") as session:
+            result = await settled(session, await session.run("handed on", id="m1"))
+            assert result.text == "it is refunded"
+            for below in await calls(self.journal, session.id):
+                self.sessions[below] = {"agent": "helper", "paid": {}}
+        async with self.session("handed on, waits", "caller") as session:
+            await session.run("handed on, waits", id="m1")
+
     async def open(self) -> None:
         """Sessions whose process ended in the middle, which wait for people, or which nobody has looked at yet."""
         troubles = {"open in a read": "1", "open in a put": "1", "open in a charge": "1", "open in a send": "4"}
@@ -253,7 +278,7 @@ async def make(folder: Path) -> None:
     (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n", "utf-8")
 
 
-PARTS = ("talk", "money", "trouble", "cut", "kept", "odd", "open")
+PARTS = ("talk", "money", "trouble", "cut", "kept", "odd", "people", "open")
 
 
 async def written(making: Making, file: str, parts: list[Callable[[], Any]], files: dict[str, Any]) -> None:
