@@ -4,11 +4,13 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
-from typing import Any, Generic, overload
+from typing import Any, Generic, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
+from agentkit.core.binding import Blob
 from agentkit.core.contract import Contract
+from agentkit.core.events import AgentBound, Prices
 from agentkit.core.messages import Content
 from agentkit.core.policy import Approvals, Upgrades
 from agentkit.core.settings import ModelSettings
@@ -31,6 +33,9 @@ DepsT = TypeVar("DepsT", contravariant=True, default=object)
 OutT = TypeVar("OutT", covariant=True, default=str)
 P = TypeVar("P")
 O = TypeVar("O", default=str)  # noqa: E741 - the public surface's name
+
+
+Bound: TypeAlias = tuple[Binding, AgentBound, tuple[Blob, ...]]
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,19 @@ class Agent(Generic[DepsT, OutT]):
             known = ", ".join(ModelSettings.__annotations__)
             raise ConfigurationError(f"settings: there is no {', '.join(sorted(unknown))}; there are {known}")
         for endpoint in self.endpoints:
-            left = [*unsent(self.settings, contract := endpoint.resolve()), *self._asked(contract).loose]
-            if left:
-                text = "agent %r: not sent to %r (contract %r): %s"
-                logging.getLogger("agentkit").warning(text, self.name, endpoint.name, contract.id, "; ".join(left))
+            self._say_what_is_left(endpoint)
         if strange := self.approvals.named - {spec.bound.name for spec in self.dispatch.specs}:
             known = ", ".join(spec.bound.name for spec in self.dispatch.specs) or "no tools"
             raise ConfigurationError(f"approvals: there is no tool {', '.join(sorted(strange))}; there are {known}")
+
+    def _say_what_is_left(self, endpoint: Endpoint) -> None:
+        """Log what of the settings this model's service is not asked for; nobody asked for a strict answer: INFO."""
+        contract, log = endpoint.resolve(), logging.getLogger("agentkit")
+        asked, named = self._asked(contract), (self.name, endpoint.name, contract.id)
+        if left := [*unsent(self.settings, contract), *(f"strict ({why})" for why in asked.loose)]:
+            log.warning("agent %r: not sent to %r (contract %r): %s", *named, "; ".join(left))
+        if asked.answer:
+            log.info("agent %r: its answer's schema is sent to %r (contract %r) non-strict: %s", *named, asked.answer)
 
     @cached_property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -94,6 +105,11 @@ class Agent(Generic[DepsT, OutT]):
         """The tools, ready to be checked and run."""
         output = None if self.output_type is str else Output(self.output_type)
         return Dispatch(self.tools, output=output, strict=self.settings.get("strict_tools", False))
+
+    @cached_property
+    def bindings(self) -> dict[tuple[int, str, Prices | None], Bound]:
+        """What sessions were bound to lately, by model, instructions and prices: the next one need not make it anew."""
+        return {}
 
     def binding(self, instructions: str, endpoint: Endpoint) -> Binding:
         """Return everything one of the models is told and how, with these instructions."""

@@ -5,27 +5,24 @@ is driven by its parent only; whoever leaves a decision for it leaves word for i
 a parent that is driven looks by itself, so nothing hangs on that word.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agentkit.core.events import SessionStarted
 from agentkit.core.events_people import CallWoken
-from agentkit.core.sharing import shared
-from agentkit.core.spec import Limits
+from agentkit.core.sharing import inherited, shared
+from agentkit.core.spec import Inherited, Limits
 from agentkit.core.state import Call, State
 from agentkit.core.waiting import Waiting
-from agentkit.errors import NoSuchSession, SessionErased
+from agentkit.errors import ConfigurationError, NoSuchSession, SessionErased
 from agentkit.inbox import body_of
 from agentkit.journal.base import Journal
+from agentkit.journal.calls import KEY, caller_of
 from agentkit.questions import key_of, open_calls, shown
 from agentkit.recorder import Recorder
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent
-
-_KEY = re.compile(r".+/(\d+\.\d+\.\d+)")
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,15 @@ class Above:
         """Its journal, which is open."""
         return self.recorder.journal
 
+    @property
+    def inherited(self) -> Inherited | None:
+        """What a sub-agent has to know of it."""
+        return inherited(self.recorder.state)
+
     def shared(self, own: Limits) -> Limits:
         """Return what the sub-agent may use, of what it may use by itself."""
-        return shared(self.recorder.state, own)
+        call = self.recorder.state.call(self.call)
+        return shared(self.recorder.state, own, deferred=call is not None and call.deferred)
 
     def ending(self) -> str:
         """Return why the turn is to end, as far as the call has to end with it; empty where it is not."""
@@ -64,42 +67,49 @@ def _suspended(state: State) -> Iterator[Call]:
 
 
 async def woken(recorder: Recorder) -> tuple[CallWoken, ...]:
-    """Return the calls that go on, because their child session does not just wait; without those told of already."""
+    """Return the calls that go on, because their child session does not just wait; without those told of already.
+
+    One that was imported, and has not been driven here (epoch 0), has to ask again.
+    """
     found, journal = [], recorder.journal
     for call in _suspended(recorder.state):
         child = key_of(call, recorder.state.uid)
         head = await journal.head(child)
-        if head is None or head.status != "waiting" or await journal.inbox(child):
+        if head is None or head.status != "waiting" or not head.epoch or await journal.inbox(child):
             rows = await journal.inbox(recorder.session_id)
             if not any(row.kind == "child" and row.dedup.startswith(f"{child}/") for row in rows):
                 found.append(CallWoken(call.key))
     return tuple(found)
 
 
+def refuse_another(agent: str, session_id: str, state: State) -> None:
+    """Refuse to drive a sub-agent's session with another agent: its calls would be gone, and what was approved lost.
+
+    Raises:
+        ConfigurationError: the text says which session to drive.
+    """
+    if state.parent and state.agent != agent:
+        raise ConfigurationError(
+            f"session {session_id!r} is a call of agent {state.agent!r}, made in session {state.parent!r}: agent "
+            f"{agent!r} cannot drive it. Resume session {state.parent!r}, which goes on with it"
+        )
+
+
 async def tell(journal: Journal, session_id: str, parent: str, news: str) -> None:
     """Leave word for those above a session, up to the topmost, that there is news in it. `news` names it."""
     while parent:
-        call = _KEY.fullmatch(session_id)
-        body = body_of(CallWoken(call[1] if call else ""))
+        call = KEY.fullmatch(session_id)
+        body = body_of(CallWoken(call[2] if call else ""))
         try:
             await journal.put(parent, "child", f"{session_id}/{news}", body, None)
         except (NoSuchSession, SessionErased):
             return  # nobody waits for it any more
-        session_id, parent = parent, await parent_of(journal, parent)
-
-
-async def parent_of(journal: Journal, session_id: str) -> str:
-    """Return the id of the session whose call this one is; empty where it is nobody's."""
-    if _KEY.fullmatch(session_id) is None:
-        return ""
-    async for record in journal.read(session_id):
-        return record.event.parent if isinstance(record.event, SessionStarted) else ""
-    return ""
+        session_id, parent = parent, await caller_of(journal, parent)
 
 
 async def descends(journal: Journal, session_id: str, above: str) -> bool:
     """Tell whether a session is a call of another one, or of one below that."""
-    while session_id := await parent_of(journal, session_id):
+    while session_id := await caller_of(journal, session_id):
         if session_id == above:
             return True
     return False

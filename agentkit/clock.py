@@ -48,6 +48,9 @@ class Clock:
 
     def forget(self, state: State) -> None:
         """Keep only the times of events that open calls name."""
+        if not state.every_call:
+            self.times = {}
+            return
         named = {number for call in state.every_call for number in (call.question, call.started)}
         self.times = {number: at for number, at in self.times.items() if number in named}
 
@@ -63,4 +66,7 @@ class Clock:
 
 def working(state: State) -> bool:
     """Tell whether something is in flight: a model call, or a call of a tool."""
-    return state.flight is not None or any(call.status == "started" for call in state.every_call)
+    if state.flight is not None:
+        return True
+    calls = state.every_call
+    return bool(calls) and any(call.status == "started" for call in calls)

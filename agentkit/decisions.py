@@ -8,7 +8,7 @@ from typing import Any
 from agentkit.core import words
 from agentkit.core.binding import hashed
 from agentkit.core.events import AnyEvent, CallAnswered, CallApproved, CallDenied, CallResolved
-from agentkit.core.messages import Part, Text, text_of
+from agentkit.core.messages import Part, Stored, Text, text_of
 from agentkit.core.record import Record
 from agentkit.core.state import Call, State
 from agentkit.errors import AlreadyDecided, ApprovalVoid, ProtocolError
@@ -61,7 +61,7 @@ def resolution(call: Call, by: str, kind: str, parts: tuple[Part, ...]) -> CallR
     """Return what a person found out about an unknown call; given up, the model is told so."""
     told = words.given_up(call.tool, by) if kind == "unknown" else parts
     if call.edited is not None and kind != "not_happened":
-        told = (Text(words.edited(call.edited) + text_of(told)),)
+        told = words.behind(words.edited(call.edited), told)
     return CallResolved(call.key, call.question, kind, "person", by, told)  # type: ignore[arg-type]  # Outcome.kind
 
 
@@ -85,8 +85,21 @@ def _essence(decision: Decision) -> bytes:
             return _joined("denied")
         case CallAnswered(parts=parts):
             return _joined("answer", text_of(parts))
-        case CallResolved(kind=kind, parts=parts):
-            return _joined(kind, text_of(parts) if kind == "happened" else None)
+        case CallResolved(kind="happened", parts=parts, cut=cut):
+            return _joined("happened", *map(_same, parts if cut is None else (cut.whole,)))
+        case CallResolved(kind=kind):
+            return _joined(kind, None)
+
+
+def _same(part: Part) -> str | None:
+    """What makes two parts the same, wherever they are kept."""
+    match part:
+        case Stored(name):
+            return name
+        case Text(said):
+            return hashed(said.encode("utf-8", "surrogatepass"))
+        case _:
+            return hashed(part.url.encode("utf-8", "surrogatepass"))
 
 
 def _joined(*said: str | None) -> bytes:

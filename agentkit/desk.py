@@ -14,6 +14,7 @@ from agentkit.core.commands import Refuse
 from agentkit.core.events import AnyEvent, InboxRefused, UserSaid
 from agentkit.core.events_people import HandedBack, PersonAnswered
 from agentkit.core.messages import Content, parts_of, text_of
+from agentkit.core.spec import Inherited
 from agentkit.core.state import Call, State
 from agentkit.errors import ApprovalVoid, ConfigurationError, MessageIdReused
 from agentkit.ids import message_id
@@ -34,12 +35,14 @@ class Desk:
     Args:
         recorder: the session. agent: what changed arguments are checked with, where it is known. deps: of the same.
         under: the name of the agent whose workers drive the session.
+        inherited: of a sub-agent's session, what it has to know of the one that calls it.
     """
 
     recorder: Recorder
     agent: "Agent[Any, Any] | None"
     deps: object
     under: str = ""
+    inherited: Inherited | None = None
 
     @property
     def _journal(self) -> Journal:
@@ -54,7 +57,7 @@ class Desk:
     async def message(self, message: Content, name: str | None, *, now: bool) -> str:
         """Leave a message and return its id. Raises: MessageIdReused."""
         name = message_id() if name is None else name
-        said = redacted(self._journal.redaction, UserSaid(parts_of(message), name, now=now))
+        said = redacted(self._journal.redaction, UserSaid(parts_of(message), name, now=now, inherited=self.inherited))
         await self.recorder.load()
         before: AnyEvent | None = _said_before(self.recorder.state, str(said.id))
         if before is None and name not in self.recorder.state.ids:
@@ -78,6 +81,12 @@ class Desk:
         if before != said:
             raise self._reused(name)
         return name
+
+    async def check_answered(self, name: str) -> None:
+        """Raise MessageIdReused where a message that had not been taken yet came before the answer."""
+        await self.recorder.load()
+        if name in self.recorder.state.ids and await self._answered_before(name) is None:
+            raise self._reused(name)
 
     async def _answered_before(self, name: str) -> AnyEvent | None:
         """Return the person's answer that was taken under this id; None where the id is a message's."""
@@ -112,6 +121,14 @@ class Desk:
         if isinstance(verdict, Refuse) and verdict.event.kind != "unknown_tool":  # the driver's agent may know it
             problem = text_of(verdict.event.parts)
             raise ConfigurationError(f"{name}: the changed arguments do not fit {call.tool}: {problem}")
+
+    async def check_result(self, name: str, value: object) -> None:
+        """Check what a person says a call returned. Raises: ConfigurationError: the tool declares another form."""
+        await self.recorder.load()
+        call = open_calls(self.recorder.state).get(name)
+        problem = "" if call is None or self.agent is None else self.agent.dispatch.misfit(call.tool, value)
+        if call is not None and problem:
+            raise ConfigurationError(f"{name}: the result does not have the form that {call.tool} declares: {problem}")
 
     async def decide(
         self, name: str, kind: type[decisions.Decision], make: Callable[[Call], decisions.Decision]

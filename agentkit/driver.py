@@ -151,9 +151,11 @@ class Driver:
         await self._recorder.record(*await children.woken(self._recorder), since=before)
 
     async def _start_owed(self, tasks: TaskGroup) -> None:
-        while (check := next((c for c in commands(self._state) if isinstance(c, CheckCall)), None)) is not None:
+        owed = commands(self._state)
+        while (check := next((c for c in owed if isinstance(c, CheckCall)), None)) is not None:
             await self._recorder.record(verdicts={check.call: self._verdict(check)})
-        owed = [command for command in commands(self._state) if not self._alive(command)]
+            owed = commands(self._state)
+        owed = tuple(command for command in owed if not self._alive(command))
         for command in owed:
             if command not in self._flying:
                 self._flying[command] = anyio.CancelScope(shield=True)
@@ -246,12 +248,12 @@ class Driver:
     async def _watch_inbox(self) -> None:
         journal, session_id = self._recorder.journal, self._recorder.session_id
         while True:
+            await self._mail.wait()  # what is there at first is taken before anything is watched
             await journal.changed(session_id, _NEVER, POLL)
             if self._flying and self._state.uid not in lates and not await journal.inbox(session_id):
                 continue
             self._mail, self._has_mail = anyio.Event(), True
             self._news.put((None, ()))
-            await self._mail.wait()
 
     async def _take_inbox(self) -> bool:
         """Turn what others left into facts, or into the fact that it was refused; tell whether there was any."""
@@ -273,21 +275,21 @@ class Driver:
 
     async def _take(self, row: InboxRow) -> None:
         try:
-            event = event_of(row)
-            self._check_edit(event)
-            await self._recorder.record(event, row=row)
+            await self._recorder.record(self._checked(event_of(row)), row=row)
         except ProtocolError as error:
             await self._recorder.record(InboxRefused(row.kind, row.dedup, str(error)), row=row)
 
-    def _check_edit(self, event: AnyEvent) -> None:
-        if not isinstance(event, CallApproved) or event.edited is None:
-            return
-        call = self._state.call(event.call)
+    def _checked(self, event: AnyEvent) -> AnyEvent:
+        call = self._state.call(getattr(event, "call", ""))
         if call is None:
-            return
-        verdict = self._verdict(CheckCall(call.key, call.tool, event.edited))
-        if isinstance(verdict, Refuse):
-            raise ProtocolError(f"the changed arguments do not fit: {text_of(verdict.event.parts)}")
+            return event
+        if isinstance(event, CallResolved) and event.source == "person":
+            return self._means.dispatch.heard(call.tool, event, call.edited, self._means.deps)
+        if isinstance(event, CallApproved) and event.edited is not None:
+            verdict = self._verdict(CheckCall(call.key, call.tool, event.edited))
+            if isinstance(verdict, Refuse):
+                raise ProtocolError(f"the changed arguments do not fit: {text_of(verdict.event.parts)}")
+        return event
 
     async def _fly(self, command: Command, scope: anyio.CancelScope) -> None:
         outcome: Outcome | BaseException = ()

@@ -14,9 +14,10 @@ from agentkit.prefix import Prefix
 from agentkit.recorder import Recorder
 
 if TYPE_CHECKING:
-    from agentkit.agent import Agent
+    from agentkit.agent import Agent, Bound
 
 _ENCODING = ("utf-8", "surrogatepass")
+MOST = 16  # bindings an agent keeps in mind: a server makes the same one for every session
 
 
 async def means_for(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> Means:
@@ -53,6 +54,16 @@ async def _told(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> str:
 
 
 def _candidate(agent: "Agent[Any, Any]", endpoint: Endpoint, instructions: str) -> Candidate:
+    told, known = (id(endpoint), instructions, endpoint.prices()), agent.bindings
+    bound = known.get(told)
+    if bound is None or bound[0].contract is not endpoint.resolve():
+        if len(known) >= MOST:
+            known.clear()
+        bound = known[told] = _bound(agent, endpoint, instructions)
+    return Candidate(endpoint, *bound, Prefix(endpoint.head, endpoint.encode))
+
+
+def _bound(agent: "Agent[Any, Any]", endpoint: Endpoint, instructions: str) -> "Bound":
     binding = agent.binding(instructions, endpoint)
     # What a session has recorded may have been told to it alone, whatever its agent has today.
     static = agent.instructions == instructions
@@ -61,4 +72,4 @@ def _candidate(agent: "Agent[Any, Any]", endpoint: Endpoint, instructions: str) 
         data = agent.instructions.encode(*_ENCODING)
         own = Blob(hashed(data), data, shared=True)
         event, blobs = replace(event, declared=own.hash), (*blobs, own)
-    return Candidate(endpoint, binding, event, blobs, Prefix(endpoint.head, endpoint.encode))
+    return binding, event, blobs

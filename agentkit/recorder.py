@@ -130,8 +130,9 @@ class Recorder:
                     clock.forget(state)
                 fresh.append(record)
             self.state, self.clock, self.stale = state, clock, False
-            events = [record.event for record in fresh]
-            self.kept = [kept for kept in self.kept if _slimmed((kept.event,))[0][0] not in events]
+            if self.kept:
+                events = [record.event for record in fresh]
+                self.kept = [kept for kept in self.kept if _slimmed((kept.event,))[0][0] not in events]
         for record in fresh if show else ():
             self.publish(record)
 
@@ -221,7 +222,7 @@ class Recorder:
             self._keep(events)
             raise
         self.state = state
-        if any(_says_who(placed.event) for placed in batch.events):
+        if self._named != self.lease.epoch and any(_says_who(placed.event) for placed in batch.events):
             self._named = self.lease.epoch
         self.kept = [kept for kept in self.kept if kept.event not in events]
 

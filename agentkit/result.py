@@ -9,7 +9,14 @@ from agentkit.core.events import ModelFailed
 from agentkit.core.spec import Status, Usage
 from agentkit.core.state import Phase, State, Turn
 from agentkit.core.waiting import Approval, Question, UnknownOutcome, Waiting
-from agentkit.errors import AgentkitError, ConfigurationError, ModelError, NotCompleted, model_error
+from agentkit.errors import (
+    AgentkitError,
+    ConfigurationError,
+    MessageIdReused,
+    ModelError,
+    NotCompleted,
+    model_error,
+)
 from agentkit.questions import Times, shown
 
 OutT = TypeVar("OutT", covariant=True)
@@ -112,11 +119,11 @@ def fault(event: ModelFailed) -> AgentkitError:
 
 
 def _waited_for(waiting: tuple[Waiting, ...], muted: str) -> str:
+    wishes = "waiting for a person: " + "; ".join(_wish(each) for each in waiting) if waiting else ""
     if muted:
-        return f"{muted} answers in the agent's place: say_as() answers, hand_back() lets the agent answer"
-    if not waiting:
-        return "the turn is open: another process drives it, or resume() goes on with it"
-    return "waiting for a person: " + "; ".join(_wish(each) for each in waiting)
+        speaks = f"{muted} answers in the agent's place: say_as() answers, hand_back() lets the agent answer"
+        return f"{speaks}; {wishes}" if wishes else speaks
+    return wishes or "the turn is open: another process drives it, or resume() goes on with it"
 
 
 def _wish(waiting: Waiting) -> str:
@@ -134,11 +141,16 @@ def _since(at: datetime) -> str:
 
 
 def of_message(session_id: str, state: State, times: Times, said: str) -> Result[str] | None:
-    """Return the result of the turn that took message `said`, None if there is none yet. Raises: its fault."""
+    """Return the result of the turn that took message `said`, None if there is none yet.
+
+    Raises: its fault. MessageIdReused: its id was taken by what a person answered in the agent's place.
+    """
     if said not in state.ids:
         return None
     for number in range(len(state.turns) - 1, -1, -1):
         turn = state.turns[number]
         if any(message.id == said for message in turn.messages):
             return of_turn(session_id, turn, shown(session_id, state, times))
+    if all(message.id != said for message in (*state.said, *state.waiting)):
+        raise MessageIdReused(f"message id {said!r} was used in session {session_id!r} for a person's answer")
     return None

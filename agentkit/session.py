@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
@@ -24,6 +25,7 @@ from agentkit.core.events import (
 )
 from agentkit.core.messages import Content, Message
 from agentkit.core.record import Record
+from agentkit.core.spec import Inherited
 from agentkit.core.state import Phase, State
 from agentkit.core.waiting import Approval, Question, UnknownOutcome
 from agentkit.desk import Desk
@@ -31,10 +33,9 @@ from agentkit.driver import Driver, Means
 from agentkit.errors import ConfigurationError, NothingToResume, SessionBusy
 from agentkit.ids import process_name, uuid7
 from agentkit.inbox import body_of
-from agentkit.journal.base import InboxKind, Journal
+from agentkit.journal.base import InboxKind, Journal, Lease
 from agentkit.journal.watch import watched
 from agentkit.means import means_for
-from agentkit.observe import Lines
 from agentkit.questions import open_calls, shown
 from agentkit.recorder import Recorder, Subscriber
 from agentkit.redaction import in_words
@@ -144,7 +145,8 @@ class Session(Generic[D, O]):
         elsewhere = False
         while True:
             async with self._driving:
-                await self._recorder.load(show=elsewhere)
+                if elsewhere or said is None:  # else whoever left the message has just looked
+                    await self._recorder.load(show=elsewhere)
                 result = done(self._recorder.state)
                 if result is None and await self._drive(said):
                     result = done(self._recorder.state) or self._resting()
@@ -158,19 +160,21 @@ class Session(Generic[D, O]):
         owner = process_name()
         if said is None and await self._journal.head(self.id) is None:
             raise NothingToResume(f"session {self.id!r} has no turn yet: use run(message)")
+        children.refuse_another(self._agent.name, self.id, self._recorder.state)
         try:
             lease = await self._journal.claim(self.id, uid=uuid7(), agent=self._filed, owner=owner)
         except SessionBusy:
             return False
         self._recorder.lease, trouble, before = lease, None, lease.last_seq
         try:
-            await self._recorder.load()
+            if self._recorder.stale or self._recorder.state.seq != lease.last_seq:
+                await self._recorder.load()
             self._recorder.reach(lease.last_seq)
             if self._means is None:
                 self._means = await means_for(self._agent, self._deps, self._recorder)
             alike = self._means.answering.alike(self._recorder.state.bound)
             again = await judge(self._recorder, alike, self._agent.upgrades)
-            await self._begin(said, mends=mends)
+            await self._begin(lease, said, mends=mends)
             with self._observed():
                 await Driver(self._recorder, self._means, stream=self._streams > 0, again=again).drive()
         except (Exception, SystemExit) as error:
@@ -185,15 +189,13 @@ class Session(Generic[D, O]):
             await children.tell(self._journal, self.id, state.parent, str(state.seq))
         return True
 
-    async def _begin(self, said: str | None, *, mends: bool) -> None:
-        state, head = self._recorder.state, await self._journal.head(self.id)
-        if head is None:
-            raise NothingToResume(f"session {self.id!r} is gone")
+    async def _begin(self, lease: Lease, said: str | None, *, mends: bool) -> None:
+        state = self._recorder.state
         if not state.uid:
-            await self._recorder.record(SessionStarted(head.uid, self._agent.name, parent=self._caller), then=False)
-        elif head.uid != state.uid:  # it was imported: nothing decided elsewhere counts here
+            await self._recorder.record(SessionStarted(lease.uid, self._agent.name, parent=self._caller), then=False)
+        elif lease.uid != state.uid:  # it was imported: nothing decided elsewhere counts here
             void = (RunStarted(process_name()),) if state.flight else ()
-            await self._recorder.record(*void, Forked(state.uid, state.seq, head.uid), then=False)
+            await self._recorder.record(*void, Forked(state.uid, state.seq, lease.uid), then=False)
         mine = said is None or any(message.id == said for message in state.said)
         if state.phase is Phase.FAULTED and mine and mends:
             body = body_of(TurnResumed())
@@ -204,7 +206,7 @@ class Session(Generic[D, O]):
         if not logging.getLogger("agentkit").isEnabledFor(logging.INFO):
             yield
             return
-        with self._subscribed(Lines(self.id)):
+        with self._subscribed(import_module("agentkit.observe").Lines(self.id)):
             yield
 
     async def _with_below(self, result: Result[str]) -> Result[str]:
@@ -314,10 +316,12 @@ class Session(Generic[D, O]):
     async def resolve(self, unknown: UnknownOutcome | str, outcome: "Outcome[Any]", *, by: str) -> None:
         """Say what became of an unknown call: happened (with its result), not happened (it may run), or give it up.
 
-        Raises: as `approve`.
+        Raises: as `approve`. ConfigurationError: the result has not the form that the tool declares (`returns=`).
         """
         parts = self._agent.dispatch.result(outcome.result)
         desk = await self._desk_of(unknown)
+        if outcome.kind == "happened":
+            await desk.check_result(_id(unknown), outcome.result)
         await desk.decide(_id(unknown), CallResolved, lambda call: decisions.resolution(call, by, outcome.kind, parts))
 
     async def cancel(self, *, by: str = "user") -> None:
@@ -340,7 +344,9 @@ class Session(Generic[D, O]):
             MessageIdReused: the id was used with other words.
             ConfigurationError: there is no text, or nobody who says it.
         """
-        await self._taken("takeover", await self._desk.answer_as(text, by, id))
+        name = await self._desk.answer_as(text, by, id)
+        await self._taken("takeover", name)
+        await self._desk.check_answered(name)
 
     async def hand_back(self, *, by: str) -> None:
         """Let the agent answer again: at the next `run` or `resume`, where a message is open."""
@@ -374,10 +380,13 @@ async def driven(session: Session[Any, Any]) -> bool:
         return await apart(drive)
 
 
-def as_call(session: Session[Any, Any], caller: str, filed: str) -> Recorder:
-    """Make a session that of a sub-agent: `caller` is the session whose call it is, `filed` whose workers drive it."""
+def as_call(session: Session[Any, Any], caller: str, filed: str, told: Inherited | None) -> Recorder:
+    """Make a session that of a sub-agent: `caller` is the session whose call it is, `filed` whose workers drive it.
+
+    `told` is what it has to know of the one that calls it.
+    """
     session._caller, session._filed = caller, filed  # noqa: SLF001 - of this class, and no word of its face
-    session._desk = Desk(session._recorder, session._agent, session._deps, filed)  # noqa: SLF001 - as above
+    session._desk = Desk(session._recorder, session._agent, session._deps, filed, told)  # noqa: SLF001 - as above
     return session._recorder  # noqa: SLF001 - as above
 
 

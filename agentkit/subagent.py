@@ -13,6 +13,7 @@ from agentkit.core.deltas import Delta
 from agentkit.core.events import ModelResponded
 from agentkit.core.record import Record
 from agentkit.core.sharing import used_by
+from agentkit.core.state import Phase
 from agentkit.errors import AgentkitError, ConfigurationError, JournalError, SessionErased, ToolError
 from agentkit.recorder import Recorder
 from agentkit.result import Result
@@ -51,7 +52,7 @@ class SubAgent:
             journal=ctx.above.journal,
             deps=self.deps(ctx.deps),
         )
-        recorder = as_call(session, ctx.session_id, head.agent if head else self.agent.name)
+        recorder = as_call(session, ctx.session_id, head.agent if head else self.agent.name, ctx.above.inherited)
         async with session:
             # Cut off by a cancel, the call is started once more, and finds that its turn is to end.
             return await self._ended(session, recorder, ctx.above) or await self._run(session, recorder, task, ctx)
@@ -63,13 +64,19 @@ class SubAgent:
         bound = recorder.state.bound
         return above.shared(self.agent.limits) if bound is None else bound.limits
 
-    async def _ended(self, session: Session[Any, Any], recorder: Recorder, above: Above) -> Rested | None:
-        """End the child's turn where the caller's is to end; None where it is not."""
+    async def _ended(self, session: Session[Any, Any], recorder: Recorder, above: Above) -> Rested | Waits | None:
+        """End the child's turn where the caller's is to end; None where it is not.
+
+        It stays open while the outcome of a call in it is unknown, and so does the caller's: else nobody was asked.
+        """
         why = above.ending()
         if not why:
             return None
         await session.cancel(by=f"the session that called it ({why})")
-        return Rested(f"Not finished: {why}.", used_by(session.id, recorder.state), failed=True)
+        if recorder.state.phase is not Phase.IDLE:
+            return Waits(session.id)
+        did = " What it had done by then is done." if recorder.state.tool_calls else ""
+        return Rested(f"Not finished: {why}.{did}", used_by(session.id, recorder.state), failed=True)
 
     async def _run(self, session: Session[Any, Any], recorder: Recorder, task: str, ctx: Calling) -> Rested | Waits:
         try:

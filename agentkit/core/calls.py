@@ -5,12 +5,13 @@
     approved   started | held | refused* | closed*
     started    finished* | unknown (ToolUnknown, or RunStarted) | suspended
     suspended  started | finished* | unknown | closed* | suspended (asked again)
-    unknown    finished* | unknown (an earlier run ended after all) | with proof that it did not: started, held, closed*
+    unknown    finished* | unknown (a run ended after all) | suspended (a child) | with proof: started, held, closed*
 
 `FROM` is that table by event; a test draws the picture above from it. Entering held, suspended or unknown opens a
 question whose number is the seq of the event; a decision names that number, and an older one is refused.
 `CallEscalated` moves nothing: somebody else was told of the open question, once. Nor does `CallWoken`, by which a call
 that is suspended for a child session starts again; where it still runs, the news are kept until it is suspended. A
+child session that was told to end and cannot, because nobody knows the outcome of a call in it, keeps its call. A
 deferred call is settled in its step and goes on outside of it (deferring.py), where this table rules it too.
 """
 
@@ -35,9 +36,11 @@ from agentkit.core.events_people import CallDeferred, CallWoken
 from agentkit.core.messages import Part
 from agentkit.core.output import answered, is_answer, refused
 from agentkit.core.replacing import replace
+from agentkit.core.sharing import came, given_up
+from agentkit.core.spec import GivenUp
 from agentkit.core.state import Call, CallStatus, Origin, Phase, State
 from agentkit.core.trust import origin
-from agentkit.core.turns import next_step, used_below
+from agentkit.core.turns import next_step
 from agentkit.errors import ProtocolError
 
 CallEvent: TypeAlias = (
@@ -67,7 +70,7 @@ FROM: dict[type[CallEvent], tuple[CallStatus, ...]] = {
     ToolStarted: ("requested", "approved", "suspended", "unknown"),
     ToolFinished: ("started", "suspended", "unknown"),
     ToolUnknown: ("started", "suspended", "unknown"),
-    CallSuspended: ("started", "suspended"),
+    CallSuspended: ("started", "suspended", "unknown"),
     CallWoken: ("started", "suspended", "unknown"),
     CallAnswered: ("suspended",),
     CallResolved: ("unknown",),
@@ -89,7 +92,7 @@ def move(state: State, event: CallEvent) -> State:
     if isinstance(event, CallRefused) and is_answer(state, call):
         state = refused(state, event.parts)
     if isinstance(event, CallResolved) and moved.settled and event.kind == "unknown":
-        state = replace(state, given_up=state.given_up | {(call.tool, call.arguments)})
+        state = given_up(state, [GivenUp(call.tool, call.arguments)])
     if isinstance(event, ToolFinished | CallResolved):
         state = _came(state, call, event)
     if state.phase is Phase.ACTING and not call.deferred and all(other.settled for other in state.calls):
@@ -102,7 +105,7 @@ def _came(state: State, call: Call, event: ToolFinished | CallResolved) -> State
     if event.cut is not None:
         state = replace(state, cuts=state.cuts.append((call.key, event.cut)))
     child = event.child if isinstance(event, ToolFinished) else None
-    return state if child is None else used_below(state, child)
+    return state if child is None else given_up(came(state, call, child), child.given_up)
 
 
 def _with(state: State, moved: Call) -> State:
@@ -136,6 +139,10 @@ def _not_run(call: Call, event: CallRefused | CallDeferred) -> Call:
 def _of_suspended(state: State, call: Call, event: CallWoken | CallSuspended) -> Call:
     if isinstance(event, CallWoken):
         return replace(call, woken=True)
+    if event.kind == "child" and call.status != "started":
+        call = replace(call, ended=True, woken=False)
+    elif call.status == "unknown":
+        raise ProtocolError(f"call {call.key}: its outcome is unknown")
     return state.asking(replace(call, status="suspended", kind=event.kind, why=event.text))
 
 

@@ -13,7 +13,7 @@ from agentkit.core.contract import Bridges
 from agentkit.core.cutting import Cut
 from agentkit.core.events_people import CallDeferred, CallWoken, HandedBack, PersonAnswered
 from agentkit.core.messages import AssistantMessage, Part
-from agentkit.core.spec import BoundTool, Child, Effect, Limits, Usage
+from agentkit.core.spec import BoundTool, Child, Effect, Inherited, Limits, Usage
 
 FORMAT = 1
 
@@ -92,6 +92,7 @@ class UserSaid:
     by: str | None = None
     now: bool = False
     about: str = ""  # the deferred call whose outcome it tells: a notice of agentkit's, not a person's message
+    inherited: Inherited | None = None  # of a sub-agent's task
 
 
 @dataclass(frozen=True, slots=True)

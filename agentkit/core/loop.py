@@ -39,7 +39,7 @@ from agentkit.core.events import (
 )
 from agentkit.core.events_people import HandedBack, PersonAnswered
 from agentkit.core.owed import commands, follows
-from agentkit.core.replacing import replace
+from agentkit.core.replacing import done, draft
 from agentkit.core.state import Phase, State
 from agentkit.errors import ProtocolError
 
@@ -89,7 +89,7 @@ def apply(state: State, event: AnyEvent) -> State:
         raise ProtocolError(f"{type(event).__name__}: a session begins with SessionStarted")
     if state.phase not in phases:
         raise ProtocolError(f"{type(event).__name__} cannot come while the turn is {state.phase.value}")
-    return move(replace(state, seq=state.seq + 1), event)
+    return done(move(draft(state, seq=state.seq + 1), event))
 
 
 def fold(events: Iterable[AnyEvent], state: State | None = None) -> State:

@@ -239,7 +239,8 @@ def _still_held(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | 
 
 def _of_suspended(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | None:
     if _ending(state, call):
-        return None if called_off(state, call) else _close(state, call)
+        stays = (call.ended and not call.woken) or called_off(state, call)
+        return None if stays else _close(state, call)
     if not call.woken:
         return None
     if tool is None or tool.forbidden or not tool.child:
@@ -248,10 +249,14 @@ def _of_suspended(state: State, call: Call, tool: BoundTool | None) -> AnyEvent 
 
 
 def called_off(state: State, call: Call) -> bool:
-    """Tell whether a call's child session has to be ended, because its turn is: then the call is over, too."""
+    """Tell whether a call's child session has to be ended, because its turn is: then the call is over, too.
+
+    Where it was told so, and waits for people all the same, it is told again when there is news in it.
+    """
     tool = state.tool(call.tool)
     over = tool is not None and tool.child and _ending(state, call)
-    return over and call.started > 0 and call.status in {"suspended", "unknown"}
+    told = call.ended and not call.woken
+    return over and not told and call.started > 0 and call.status in {"suspended", "unknown"}
 
 
 def _of_unknown(state: State, call: Call, tool: BoundTool | None) -> AnyEvent | None:

@@ -84,10 +84,11 @@ class _Ahead:
     @property
     def stalled(self) -> str:
         """The hint behind the last result of a step that brings nothing new; empty: none is due."""
-        most, ahead = _limits(self.state).repeats, self.progress
-        if most is None or ahead is None or ahead.stale < max(2, most):
+        most = _limits(self.state).repeats
+        if most is None or self.state.progress.stale + 1 < max(2, most):  # not even if it brings nothing new
             return ""
-        return words.stalled(ahead.stale)
+        ahead = self.progress
+        return "" if ahead is None or ahead.stale < max(2, most) else words.stalled(ahead.stale)
 
 
 def _limits(state: State) -> Limits:

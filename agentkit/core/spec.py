@@ -64,6 +64,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A `once` call nobody knows the outcome of: its tool, and the hash of its arguments."""
+
+    tool: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Child:
     """What a sub-agent used for one call: in its own session, and in those below it."""
 
@@ -71,6 +79,20 @@ class Child:
     usage: Usage
     steps: int = 0
     tool_calls: int = 0
+    given_up: tuple[GivenUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What the session of a sub-agent has to know of the one that calls it.
+
+    Attributes:
+        outside: the tools whose data from outside the writer of its task had seen (trust.py).
+        given_up: an equal call is held.
+    """
+
+    outside: tuple[str, ...] = ()
+    given_up: tuple[GivenUp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

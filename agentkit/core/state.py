@@ -10,7 +10,7 @@ from agentkit.core.events import AgentBound, LimitKind, ModelFailed, UserSaid
 from agentkit.core.events_people import PersonAnswered
 from agentkit.core.log import Log, Names
 from agentkit.core.messages import Message, Part, Text
-from agentkit.core.spec import ANSWER, FOR_EVER, BoundTool, Effect, Patience, Usage
+from agentkit.core.spec import ANSWER, FOR_EVER, BoundTool, Child, Effect, Patience, Usage
 
 
 class Phase(Enum):
@@ -21,6 +21,8 @@ class Phase(Enum):
     ACTING = "acting"
     FAULTED = "faulted"
     ENDING = "ending"
+
+    __hash__ = object.__hash__  # there is one of each: Enum's own is Python, and is asked twenty times in a step
 
 
 CallStatus: TypeAlias = Literal[
@@ -71,6 +73,7 @@ class Call:
     hint: str = ""  # what the model is told behind it
     refusal: str = ""  # why it was refused: the kind
     woken: bool = False  # there is news in its child session
+    ended: bool = False  # its child session was told to end, and waits for people all the same
     deferred: bool = False  # it has left its step: no turn's end closes it
     untrusted: bool = False  # its tool was, when it started
     origin: Origin = ""  # of the result
@@ -200,6 +203,7 @@ class State:
     turn_heft: int = 0
     tool_calls: int = 0  # started in the open turn, sub-agents' included
     steps_below: int = 0  # of sub-agents in the open turn
+    below: tuple[tuple[str, Child], ...] = ()  # what deferred sub-agents used that no turn was told of yet
     progress: Progress = field(default_factory=Progress)
     usage: Usage = field(default_factory=Usage)  # of the open turn, lost reservations included
     total: Usage = field(default_factory=Usage)  # of the session

@@ -30,7 +30,8 @@ from agentkit.core.log import Log
 from agentkit.core.messages import AssistantMessage, Message, Part, Producer, Text, ToolMessage, UserMessage
 from agentkit.core.progress import after_step
 from agentkit.core.replacing import replace
-from agentkit.core.spec import Child, Usage
+from agentkit.core.sharing import counted
+from agentkit.core.spec import Usage
 from agentkit.core.state import Call, Ending, Entry, Flight, Origin, Phase, Progress, State, Turn
 from agentkit.core.trust import carried, heard, seen
 from agentkit.errors import ProtocolError
@@ -115,7 +116,7 @@ def new_turn(state: State) -> State:
 
 
 def _hear(state: State, event: UserSaid) -> State:
-    state, whose = heard(state, event.about)
+    state, whose = heard(counted(state, event.about), event)
     return replace(enter_user(state, event.parts, whose), said=(*state.said, event), progress=Progress())
 
 
@@ -146,11 +147,12 @@ def weigh(message: Message) -> int:
     """Return roughly how many bytes a message has on the wire (UTF-8)."""
     match message:
         case AssistantMessage():
-            texts = [message.text or "", message.reasoning or ""]
-            texts += [part for call in message.calls for part in (call.name, call.arguments)]
-            return sum(_bytes(text) for text in texts)
+            heft = _bytes(message.text or "") + _bytes(message.reasoning or "")
+            for call in message.calls:
+                heft += _bytes(call.name) + _bytes(call.arguments)
+            return heft
         case _:
-            return sum(_weight(part) for part in message.parts)
+            return sum([_weight(part) for part in message.parts])
 
 
 def _weight(part: Part) -> int:
@@ -242,19 +244,14 @@ def _settle(state: State, usage: Usage | None, sent: Sent | None) -> State:
 
 
 def _spend_flight(state: State) -> State:
-    if state.flight is None:
+    flight = state.flight
+    if flight is None:
         return state
-    return _spend(replace(state, flight=None), Usage(input_tokens=state.flight.tokens, cost=state.flight.cost))
+    return _spend(replace(state, flight=None), Usage(input_tokens=flight.tokens, cost=flight.cost))
 
 
 def _spend(state: State, usage: Usage) -> State:
     return replace(state, usage=state.usage + usage, total=state.total + usage)
-
-
-def used_below(state: State, child: Child) -> State:
-    """Count what a sub-agent used: it is its parent's, too."""
-    steps, calls = state.steps_below + child.steps, state.tool_calls + child.tool_calls
-    return _spend(replace(state, steps_below=steps, tool_calls=calls), child.usage)
 
 
 def _chain(before: Log[str], sent: Sent) -> Log[str]:
@@ -383,7 +380,9 @@ def _branched(state: State, event: Forked) -> State:
     dropped = [said.id for said in state.waiting if said.id is not None]
     ids = state.ids.without(dropped) if dropped else state.ids
     fresh = replace(state, uid=event.uid, forked=event.asks, rebind=True, waiting=(), ids=ids, failed=())
-    return replace(fresh, deferred=(), muted="", parent="")  # what was sent for approval is the other session's
+    return replace(
+        fresh, deferred=(), below=(), muted="", parent=""
+    )  # what was sent for approval is the other session's
 
 
 def reservation(state: State) -> tuple[int, Decimal | None]:

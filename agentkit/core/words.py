@@ -92,6 +92,11 @@ def deferred_already(tool: str) -> Parts:
 def outcome(tool: str, arguments: str, parts: Parts) -> Parts:
     """Tell, in the user's place, what became of a call that was sent for approval."""
     head = f"[Notice, not from the user] The {tool} call sent for approval, with {arguments}, is settled. Result:\n"
+    return behind(head, parts)
+
+
+def behind(head: str, parts: Parts) -> Parts:
+    """Return a result behind what agentkit says of it, with its pictures and files."""
     first, *more = parts
     return (Text(head + first.text), *more) if isinstance(first, Text) else (Text(head), *parts)
 

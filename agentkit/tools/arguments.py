@@ -37,7 +37,7 @@ def read(raw: str) -> dict[str, Any]:
     if not raw.strip(" \t\r\n"):
         return {}
     try:
-        value = json.loads(raw, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+        value = _reader.decode(raw)
     except json.JSONDecodeError as error:
         raise _malformed(f"{error.msg} at character {error.pos}") from None
     except RecursionError:
@@ -56,11 +56,39 @@ def fingerprint(value: Mapping[str, Json]) -> str:
         BadArguments: nested too deep.
     """
     try:
-        canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return _hash(_canonical.encode(value))
     except RecursionError:
         raise _malformed("nested too deep") from None
-    digest = blake2b(canonical.encode("ascii"), digest_size=16).digest()
+
+
+def equal_hash(arguments: Mapping[str, Json]) -> str:
+    """Return the hash by which calls are equal: 100 and 100.0 are one number to JSON Schema and to the tool.
+
+    Raises:
+        BadArguments: nested too deep.
+    """
+    try:
+        return _hash(canonical(arguments))
+    except RecursionError:
+        raise _malformed("nested too deep") from None
+
+
+def canonical(value: Json) -> str:
+    """Return the text that JSON values have in common when they are equal. Raises: RecursionError."""
+    return _canonical.encode(_whole(value))
+
+
+def _hash(text: str) -> str:
+    digest = blake2b(text.encode("ascii"), digest_size=16).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    return [_whole(each) for each in value] if isinstance(value, list) else value
 
 
 def quoted(value: object) -> str:
@@ -91,3 +119,8 @@ def _float(digits: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise _malformed(f"the number {digits[:SHOWN]} is too large")
     return value
+
+
+# Made once: `json.loads` and `json.dumps` make one of theirs for every call that asks for anything unusual.
+_reader = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"))

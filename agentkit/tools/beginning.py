@@ -4,19 +4,21 @@ Until then nothing has happened, and that is known: of a `once` call too, whose 
 """
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from anyio import CapacityLimiter, get_cancelled_exc_class
+from anyio import CapacityLimiter, WouldBlock, get_cancelled_exc_class
+from anyio.lowlevel import checkpoint_if_cancelled
 
-from agentkit.tools.pacing import moment, place
+from agentkit.core.replacing import replace
+from agentkit.tools.pacing import moment, places
 from agentkit.tools.process import NotBegun, worker
 from agentkit.tools.results import failed
 from agentkit.tools.retrying import Tried
 from agentkit.tools.running import Attempt, lives
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Beginning:
     """A call's attempts. `attempt` is what each of them is a copy of; `room` is where its session's calls wait."""
 
@@ -27,6 +29,7 @@ class Beginning:
         """Wait, and make one attempt. Time spent waiting is not the tool's."""
         name, begun = self.attempt.tool.name, False
         try:
+            await checkpoint_if_cancelled()
             async with AsyncExitStack() as stack:
                 attempt = await self._enter(stack)
                 begun = True
@@ -42,8 +45,9 @@ class Beginning:
 
     async def _enter(self, stack: AsyncExitStack) -> Attempt:
         tool: Any = self.attempt.tool
-        await stack.enter_async_context(place(tool))
-        await stack.enter_async_context(self.room)
+        for limiter in (*places(tool), self.room):
+            await _take(limiter, self)
+            stack.callback(limiter.release_on_behalf_of, self)
         if not tool.declared.process:
             await moment(tool)
             return replace(self.attempt)
@@ -53,3 +57,11 @@ class Beginning:
 
     def _not_run(self, text: str) -> Tried:
         return Tried(failed(self.attempt.call, text, self.attempt.note))
+
+
+async def _take(limiter: CapacityLimiter, who: object) -> None:
+    """Take a place. Where one is free, the event loop need not go round for it, as anyio's own way in lets it."""
+    try:
+        limiter.acquire_on_behalf_of_nowait(who)
+    except WouldBlock:
+        await limiter.acquire_on_behalf_of(who)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from typing_extensions import TypeVar
 
-from agentkit.core.spec import Child, Limits, ToolSpec
+from agentkit.core.spec import Child, Inherited, Limits, ToolSpec
 from agentkit.tools.context import ToolContext
 from agentkit.tools.tool import Tool
 
@@ -19,6 +19,11 @@ class Above(Protocol):
     @property
     def journal(self) -> Any:
         """Its journal, which is open."""
+        ...
+
+    @property
+    def inherited(self) -> Inherited | None:
+        """What a sub-agent has to know of it."""
         ...
 
     def shared(self, own: Limits) -> Limits:

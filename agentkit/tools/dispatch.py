@@ -1,7 +1,8 @@
 """Running what the model asked for: check a call, run it, find out what became of it."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -12,26 +13,30 @@ from agentkit.core.commands import Go, Hold, Refuse, Verdict
 from agentkit.core.events import CallRefused, CallResolved, CallSuspended, ToolFinished, ToolUnknown
 from agentkit.core.messages import Part, Text
 from agentkit.core.output import OUTPUT
+from agentkit.core.replacing import replace
 from agentkit.core.spec import ToolSpec
 from agentkit.errors import ConfigurationError
-from agentkit.tools.arguments import BadArguments, fingerprint, read
+from agentkit.tools.arguments import BadArguments, equal_hash, read
 from agentkit.tools.beginning import Beginning
 from agentkit.tools.checks import asks_for_approval
 from agentkit.tools.child import Above, ChildTool, calling
 from agentkit.tools.context import ToolContext
 from agentkit.tools.finding_out import Doubt, find_out
+from agentkit.tools.hearsay import noted
 from agentkit.tools.leaving import Leaving
 from agentkit.tools.mend import Usable, usable
 from agentkit.tools.output import Output
 from agentkit.tools.reading import Kept, context_of, with_reading
 from agentkit.tools.results import failed, parts_for
 from agentkit.tools.retrying import FIRST, Patience, tried
-from agentkit.tools.returned import check_form
+from agentkit.tools.returned import check_form, misfit
 from agentkit.tools.rules import defers
 from agentkit.tools.running import Attempt, lives
 from agentkit.tools.secrets import Hiding, held_by
 from agentkit.tools.tool import Tool
 from agentkit.tools.validate import Schema
+
+REMEMBERED = 1000  # calls, of all sessions
 
 # Compiling costs milliseconds, and a server makes a Dispatch per session: once per tool is enough.
 _schemas: WeakKeyDictionary[Tool[Any, ..., Any], Schema] = WeakKeyDictionary()
@@ -108,6 +113,7 @@ class Dispatch:
         self._secrets = tuple(secret for each in self._tools.values() for secret in each.declared.secrets)
         self._concurrency, self._first_wait = concurrency, first_wait
         self._limiters: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()  # by session
+        self._fitting = OrderedDict[str, tuple[str, str]]()  # by idempotency key: tool, and arguments that fit
         self.specs: tuple[ToolSpec, ...] = tuple(each.spec for each in self._tools.values())
 
     def check(
@@ -128,9 +134,11 @@ class Dispatch:
         hiding = self._hiding(deps)
         try:
             given, values = self._read(tool, arguments)
-            equal = fingerprint(given.given)
+            equal = equal_hash(given.given)
         except BadArguments as bad:
             return Refuse(CallRefused(call, bad.kind, (Text(hiding(bad.told(name))),)))
+        if key and given.mended is None and not self._strict:
+            self._remember(key, name, arguments)
         asking = ToolContext(deps, idempotency_key=key, session_id=session_id)
         answer = asks_for_approval(tool, values, asking)
         if answer is False:
@@ -149,6 +157,21 @@ class Dispatch:
         """Return a result a person found out, as the model will see it."""
         return Leaving(self._hiding(None)).parts(parts_for(value))
 
+    def misfit(self, name: str, value: object) -> str:
+        """Return in what a result is not as the tool declares it; "" where it is, or the tool is not known here."""
+        tool = self._tools.get(name)
+        return "" if tool is None else misfit(tool.declared, value)
+
+    def heard(self, tool: str, event: CallResolved, edited: str | None, deps: object) -> CallResolved:
+        """Return what a person found out as it may be recorded: cut as the tool's own result is, without secrets."""
+        if event.kind != "happened":
+            return event
+        known, limit = self._tools.get(tool), None
+        if known is not None:
+            event = noted(event, known.declared, "" if edited is None else words.edited(edited))
+            limit = known.declared.result_limit
+        return Leaving(self._hiding(deps), limit=limit)(event)
+
     async def run(self, job: Job) -> ToolFinished | ToolUnknown | CallSuspended:
         """Run a call whose start is recorded, and return the fact to record. Raises nothing but a cancellation.
 
@@ -158,8 +181,9 @@ class Dispatch:
         tool = self._tools.get(job.tool)
         if tool is None:
             return ToolFinished(job.call, words.gone(job.tool), failed=True)
+        fits = self._fitting.pop(job.idempotency_key, None) == (job.tool, job.arguments)
         try:
-            _, values = self._read(tool, job.arguments)
+            values = tool.inputs.convert(read(job.arguments)) if fits else self._read(tool, job.arguments)[1]
         except BadArguments as bad:
             return Leaving(self._hiding(job.deps)).hidden(failed(job.call, bad.told(job.tool), job.note))
         leaving = self._leaving(tool, job)
@@ -190,6 +214,12 @@ class Dispatch:
     def alive(self, call_key: str) -> bool:
         """Tell whether a thread or task of an earlier attempt with this idempotency key still lives in this process."""
         return lives(call_key)
+
+    def _remember(self, key: str, name: str, arguments: str) -> None:
+        """Keep in mind that arguments fit as they are, until the call runs: they need not be judged twice."""
+        self._fitting[key] = (name, arguments)
+        if len(self._fitting) > REMEMBERED:  # calls that never ran
+            self._fitting.popitem(last=False)
 
     def _hiding(self, deps: object) -> Hiding:
         return Hiding((*self._secrets, *held_by(deps)))

@@ -12,11 +12,17 @@ from agentkit.tools.strict import Loose, strict, strict_specs
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is told of tools and of the answer. `loose` says what the service is not asked to keep to, and why."""
+    """What is told of tools and of the answer.
+
+    Attributes:
+        loose: which tools the service is not asked to keep to although that was wanted, and why.
+        answer: why it is not asked to keep to the answer's schema where it is given one; empty: it is asked to.
+    """
 
     tools: tuple[ToolSpec, ...]
     output: OutputSpec | None = None
     loose: tuple[str, ...] = ()
+    answer: str = ""
 
 
 def asked_for(dispatch: Dispatch, contract: Contract, *, strict_tools: bool) -> Asked:
@@ -29,10 +35,10 @@ def asked_for(dispatch: Dispatch, contract: Contract, *, strict_tools: bool) -> 
         tools = tools if form == "tool" else others
     if strict_tools:
         tools, loose = strict_specs(tools, contract.strict_tools)
-        loose = tuple(f"strict ({why})" for why in loose)
     if dispatch.output is None:
         return Asked(tools, None, loose)
-    return Asked(tools, _spec(dispatch.output, form), loose)
+    output, why = _spec(dispatch.output, form)
+    return Asked(tools, output, loose, why)
 
 
 def form_of(contract: Contract, *, tools: bool) -> Form:
@@ -50,9 +56,11 @@ def form_of(contract: Contract, *, tools: bool) -> Form:
     return "text" if contract.tools == "refused" else "tool"
 
 
-def _spec(output: Output, form: Form) -> OutputSpec:
-    try:
-        sent, kept = (strict(output.schema), True) if form == "json_schema" else (output.schema, False)
-    except Loose:  # asked for all the same: the check is ours
-        sent, kept = output.schema, False
-    return OutputSpec(form, sent, told(form, output.schema), kept)
+def _spec(output: Output, form: Form) -> tuple[OutputSpec, str]:
+    sent, kept, why = output.schema, False, ""
+    if form == "json_schema":
+        try:
+            sent, kept = strict(output.schema), True
+        except Loose as loose:  # asked for all the same: the check is ours
+            why = str(loose)
+    return OutputSpec(form, sent, told(form, output.schema), kept), why

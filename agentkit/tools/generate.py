@@ -91,7 +91,8 @@ def schema_of_result(name: str, hint: Any) -> dict[str, Json]:
 def arguments_model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
     """Return a model of a function's parameters. Raises: ConfigurationError: a field's type has no schema."""
     try:
-        return create_model("Arguments", __config__=_CONFIG, **fields)
+        # Nobody wrote this class: without the module's name its source would be looked for, in all of this file.
+        return create_model("Arguments", __config__=_CONFIG, __module__=BaseModel.__module__, **fields)
     except PydanticUserError as error:
         raise ConfigurationError(f"{name}: a parameter's type has no JSON Schema: {error.message}") from error
 

@@ -1,6 +1,6 @@
-"""The keywords of JSON Schema that run regular expressions, with ours (patterns.py), and drafts made of them.
+"""The keywords of JSON Schema that may take any time, with ours, and drafts made of them. Patterns: patterns.py.
 
-jsonschema runs them with Python's `re`, which nothing can stop. Every subschema that is entered also costs from the
+jsonschema runs patterns with Python's `re`, which nothing can stop. Every subschema that is entered also costs from the
 budget of the check: references may multiply without end where no pattern is slow.
 """
 
@@ -15,6 +15,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
 from referencing.jsonschema import lookup_recursive_ref
 
+from agentkit.tools.arguments import canonical
 from agentkit.tools.patterns import Budget, occurs
 
 budget: ContextVar[Budget] = ContextVar("budget")  # of the check that runs; jsonschema hands nothing of ours through
@@ -83,6 +84,20 @@ def _unevaluated(validator: Any, rule: Any, value: Any, schema: Any) -> Iterator
             yield from validator.descend(value[name], rule, path=name)
 
 
+def _unique(validator: Any, rule: Any, value: Any, _: Any) -> Iterator[ValidationError]:
+    """Compare by text: jsonschema compares objects each with each, and ten thousand keep it busy for minutes."""
+    if not rule or not validator.is_type(value, "array"):
+        return
+    seen, limit = set[str](), budget.get()
+    for item in value:
+        _ = limit.left
+        text = f'"{item}' if isinstance(item, str) else canonical(item)  # no text of another kind begins so
+        if text in seen:
+            yield ValidationError("an item is there twice")
+            return
+        seen.add(text)
+
+
 def _declared(value: Mapping[str, Any], schema: Mapping[str, Any]) -> set[str]:
     """Return the properties that `properties` and `patternProperties` name."""
     patterns = schema.get("patternProperties", {})
@@ -131,5 +146,6 @@ _RULES: Mapping[str, Callable[[Any, Any, Any, Any], Iterator[ValidationError]]] 
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional,
+    "uniqueItems": _unique,
     "unevaluatedProperties": _unevaluated,
 }

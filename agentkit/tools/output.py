@@ -26,7 +26,7 @@ from agentkit.tools.tool import Tool
 from agentkit.tools.validate import Schema
 
 _KEY: Final = "answer"  # holds a value that is no JSON object
-_FENCED = re.compile(r"\s*```\w*\n(.*)\n\s*```\s*", re.DOTALL)
+_FENCE = re.compile(r"```\w*\n")
 _TOOL = "Give the final answer. Call it alone, once, when nothing else is left to do."
 
 
@@ -73,9 +73,8 @@ class Output:
         return getattr(validated(self._model, given if self._wrapped else {_KEY: given}), _KEY)
 
     def _read(self, text: str) -> Any:
-        fenced = _FENCED.fullmatch(text)
         try:
-            given = self._schema.undone(read(fenced[1] if fenced else text))
+            given = self._schema.undone(read(_unfenced(text)))
             self._schema.check(given)
         except RecursionError:
             raise BadArguments("malformed", ("nested too deep",)) from None
@@ -115,6 +114,17 @@ def told(form: str, schema: Mapping[str, Json]) -> str:
     if form == "json_schema":
         return ""
     return f"Answer with one JSON object, and nothing else, that fits this JSON Schema: {_compact(schema)}"
+
+
+def _unfenced(text: str) -> str:
+    """Return what stands in a code fence, where that is all there is.
+
+    No pattern looks for its end: a model that writes line after line would make it stand still.
+    """
+    inner = text.strip()
+    begin = _FENCE.match(inner)
+    fenced = begin is not None and inner.endswith("\n```")
+    return inner[begin.end() : -3] if begin is not None and fenced else text
 
 
 def _unwrapped(whole: Mapping[str, Any]) -> dict[str, Json] | None:

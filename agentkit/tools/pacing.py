@@ -6,8 +6,6 @@ refused. (`aiolimiter` counts on asyncio alone; agentkit runs on anyio, and this
 """
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -51,16 +49,11 @@ _beats_lock = Lock()
 _doors: RunVar[WeakKeyDictionary[_Any, _Door]] = RunVar("agentkit_doors")
 
 
-@asynccontextmanager
-async def place(tool: _Any) -> AsyncIterator[None]:
-    """Hold one of a tool's places. Without `concurrency` there is always one; processes are as many as CPUs."""
+def places(tool: _Any) -> tuple[anyio.CapacityLimiter, ...]:
+    """Return what hands out a tool's places. Without `concurrency` nothing does; processes are as many as CPUs."""
     declared = tool.declared
     most = declared.concurrency or ((os.cpu_count() or 1) if declared.process else None)
-    if most is None:
-        yield
-    else:
-        async with _door(tool, most).places:
-            yield
+    return () if most is None else (_door(tool, most).places,)
 
 
 async def moment(tool: _Any) -> None:

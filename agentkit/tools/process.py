@@ -25,7 +25,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from agentkit.errors import ConfigurationError
 from agentkit.tools.schema import Inputs
-from agentkit.tools.worker import HEAD, Answer
+from agentkit.tools.worker import HEAD, Answer, Lost
 
 READY: Final = 60.0  # seconds a process may take to start and to import the tool's module
 _PROGRAM: Final = (
@@ -37,7 +37,7 @@ class NotBegun(Exception):  # noqa: N818 - a known outcome: nothing has happened
     """The process did not get as far as the function. The text says why."""
 
 
-class ProcessDied(Exception):  # noqa: N818 - what the tool raised, as far as anybody knows
+class ProcessDied(Lost):
     """The process ended without an answer: nobody knows how far it came."""
 
 
@@ -72,7 +72,7 @@ class Worker:
     values: bytes
 
     async def run(self) -> Any:
-        """Run the function. Raises: ProcessDied; and whatever the function raises."""
+        """Run the function. Raises: ProcessDied, Lost; and whatever the function raises."""
         await self.send(self.values)
         kind, value, trace = await self.answer()
         match kind:
@@ -94,12 +94,16 @@ class Worker:
             raise ProcessDied(await self._how()) from None
 
     async def answer(self) -> Answer:
-        """Receive one frame. Raises: ProcessDied."""
+        """Receive one frame. Raises: ProcessDied. Lost: it cannot be read."""
         try:
             size = int.from_bytes(await self.answers.receive_exactly(HEAD), "big")
-            answer: Answer = pickle.loads(await self.answers.receive_exactly(size))  # noqa: S301 - our own process
+            data = await self.answers.receive_exactly(size)
         except (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError):
             raise ProcessDied(await self._how()) from None
+        try:
+            answer: Answer = pickle.loads(data)  # noqa: S301 - our own process
+        except Exception as error:  # noqa: BLE001 - whatever a value's own code raises: it is no word of the tool's
+            raise Lost(f"its answer cannot be read in this process ({type(error).__name__}: {error})") from None
         return answer
 
     async def _how(self) -> str:
@@ -140,7 +144,7 @@ async def _ready(made: Worker, function: Callable[..., Any]) -> None:
         with anyio.fail_after(READY):
             await made.send(dumps([function.__module__, function.__qualname__]).encode())
             kind, value, _ = await made.answer()
-    except (TimeoutError, ProcessDied) as error:
+    except (TimeoutError, Lost) as error:
         why = f"it was not ready after {READY:g} s" if isinstance(error, TimeoutError) else str(error)
         raise NotBegun(f"its process did not start ({why})") from error
     if kind != "ready":

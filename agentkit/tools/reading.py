@@ -37,8 +37,8 @@ async def _read_more(
 ) -> str:
     """Read on in a result that was too long to be shown at once."""
     kept = await ctx.kept(call) if isinstance(ctx, Reading) and ctx.kept is not None else None
-    if kept is None:
-        raise ToolError(f"Error: no result of a call {call!r} was cut. Its note names the call to read on in.")
+    if kept is None or not kept[1].more:  # a tool without a limit may be untrusted where this one is not
+        raise ToolError(f"Error: no result of a call {call!r} can be read on in. A note behind one names its call.")
     text, cut = kept
     if start >= len(text):
         end = len(text) + cut.lost

@@ -15,6 +15,7 @@ from agentkit.errors import NeedsAnswer, ToolError
 from agentkit.tools.child import Rested, Waits
 from agentkit.tools.returned import holds_parts, misfit
 from agentkit.tools.tool import Declared
+from agentkit.tools.worker import Lost
 
 NOTHING = "(the tool returned nothing)"
 _MISFIT = "its result does not have the form it is declared to have: {}"
@@ -147,6 +148,8 @@ def _as_python(value: object) -> str:
 
 def _proof(declared: Declared, causes: Sequence[Exception]) -> str | None:
     """Return what the model is told where the exceptions prove that nothing happened (law 6), else None."""
+    if any(isinstance(each, Lost) for each in causes):  # also where the tool names all exceptions
+        return None
     if all(isinstance(each, ToolError) for each in causes):
         return "\n".join(str(each) for each in causes if str(each)) or f"Error: {declared.name} failed."
     if all(isinstance(each, (ToolError, *declared.no_effect)) for each in causes):

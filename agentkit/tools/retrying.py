@@ -36,6 +36,8 @@ class Patience:
 async def tried(attempt: Callable[[], Awaitable[Tried]], patience: Patience, tell: Callable[[str], None]) -> Fact:
     """Make attempts and return the fact of the last; `tell` is told of each that will be repeated."""
     attempts = patience.attempts
+    if attempts == 1:  # as most tools have it: tenacity's own way through one attempt costs a tenth of a step
+        return (await attempt()).fact
     before: list[str] = []
 
     async def once() -> Tried:  # tenacity awaits only what is declared `async`

@@ -17,6 +17,7 @@ from anyio import CapacityLimiter, create_task_group, get_cancelled_exc_class, m
 from agentkit.core.events import ToolFinished, ToolUnknown
 from agentkit.tools.results import Ended, Fact, Raised, Returned, fact, fleeting, timed_out
 from agentkit.tools.tool import Tool
+from agentkit.tools.worker import Lost
 
 # Set where a process serves many sessions: a tool that calls `sys.exit` has failed, and the other sessions go on.
 # Elsewhere a program's own signal may be behind it, and it passes through.
@@ -45,18 +46,24 @@ class Body:
             group.start_soon(self._timed)
 
     async def _timed(self) -> None:
+        if self.timeout is None:
+            await self._bare()
+            return
         with move_on_after(self.timeout) as scope:
-            try:
-                value = await self.call()
-            except Exception as error:  # noqa: BLE001 - every end of a tool is a fact
-                self.ended = Raised(error)
-            except SystemExit as left:
-                if not outlives_exit.get():
-                    raise
-                self.ended = Raised(RuntimeError(f"it tried to end the process: SystemExit({left.code!r})"))
-            else:
-                self.ended = Returned(value)
+            await self._bare()
         self.late = scope.cancel_called
+
+    async def _bare(self) -> None:
+        try:
+            value = await self.call()
+        except Exception as error:  # noqa: BLE001 - every end of a tool is a fact
+            self.ended = Raised(error)
+        except SystemExit as left:
+            if not outlives_exit.get():
+                raise
+            self.ended = Raised(Lost(f"it tried to end the process: SystemExit({left.code!r})"))
+        else:
+            self.ended = Returned(value)
 
 
 class Thread:
@@ -133,10 +140,9 @@ class Attempt:
         """Run to the end, or to the time-out. Where it is cancelled and its outcome is known all the same: that."""
         declared = self.tool.declared
         self._news = declared.effect == "once"  # another one's time-out is recorded as a failure
-        thread = Thread(partial(self.tool.function, **self.values), self._ended_late)
-        threaded = not inspect.iscoroutinefunction(self.tool.function)
-        here = thread.run if threaded else partial(self.tool.function, **self.values)
-        body = Body(self.elsewhere or here, declared.timeout)
+        here = partial(self.tool.function, **self.values)
+        thread = Thread(here, self._ended_late) if self.tool.threaded and self.elsewhere is None else None
+        body = Body(self.elsewhere or (here if thread is None else thread.run), declared.timeout)
         _living.add(self.key)
         try:
             await body.run()
@@ -148,18 +154,18 @@ class Attempt:
             return known
         return self._fact(body, thread) or self._cut_off(body)
 
-    def _fact(self, body: Body, thread: Thread) -> Fact | None:
+    def _fact(self, body: Body, thread: Thread | None) -> Fact | None:
         """Stop waiting, and return what is known. A thread that ends in this very moment is known or late, not lost."""
-        if not thread.leave():
+        if thread is None or not thread.leave():
             _living.discard(self.key)
-        ended = thread.ended or body.ended
+        ended = (thread.ended if thread else None) or body.ended
         self.fleeting = fleeting(self.tool.declared, ended)
         return None if ended is None else fact(self.call, self.tool.declared, ended, self.note, late=body.late)
 
     def _cut_off(self, body: Body) -> Fact:
         if body.late:
             return timed_out(self.call, self.tool.declared, self.note)
-        stray = RuntimeError("the body was cancelled from inside: an awaited task or future of its own was cancelled")
+        stray = Lost("the body was cancelled from inside: an awaited task or future of its own was cancelled")
         return fact(self.call, self.tool.declared, Raised(stray), self.note)
 
     def _ended_late(self, ended: Ended | None) -> None:

@@ -63,6 +63,8 @@ class Inputs:
                 rest.update({each.name: given[each.name]} if each.name in given else {})
             else:
                 values[each.name] = given.get(each.name, each.default)
+        if len(values) == len(self.parameters):
+            return values
         converted = validated(self.converter, rest)
         return values | {p.name: getattr(converted, f"p{i}") for i, p in enumerate(self.parameters) if not p.plain}
 

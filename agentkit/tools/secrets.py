@@ -99,6 +99,8 @@ def held_by(deps: object) -> tuple[Secret, ...]:
 
     It is asked at every call, so it looks into no other container.
     """
+    if deps is None:
+        return ()
     if issubclass(type(deps), Mapping):
         return tuple(secret for value in deps.values() for secret in _held(value, depth=1))  # type: ignore[attr-defined]  # it is one
     return tuple(_held(deps, depth=2))
@@ -135,7 +137,7 @@ def _forms(value: str) -> Iterator[str]:
     data = value.encode("utf-8", "surrogatepass")
     yield from dict.fromkeys(re.escape(form) for start in range(3) for form in _base64(data, start))
     yield f"(?i:{data.hex()})"
-    yield "".join(map(_character, value))
+    yield _character(value[0], 1) + "".join(_character(one, 16) for one in value[1:])
 
 
 def _base64(data: bytes, start: int) -> Iterator[str]:
@@ -149,23 +151,28 @@ def _base64(data: bytes, start: int) -> Iterator[str]:
         yield encoded[sure]
 
 
-def _character(one: str) -> str:
-    """Return a pattern of a character, as it is or escaped; letters and digits of ASCII are escaped by nobody."""
+def _character(one: str, most: int) -> str:
+    """Return a pattern of a character, as it is or escaped; letters and digits of ASCII are escaped by nobody.
+
+    `most`: how many backslashes may escape it; more than one where it was escaped again. Without a bound, a text of
+    nothing but backslashes would take for ever; before the first character none but one is part of the value.
+    """
+    escaped, maybe = rf"\\{{1,{most}}}", rf"\\{{0,{most}}}"
     if one.isascii() and one.isalnum():
         return one
     code = ord(one)
     units = one.encode("utf-16-be", "surrogatepass").hex()
-    in_json = "".join(rf"\\+u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    in_json = "".join(rf"{escaped}u{units[at : at + 4]}" for at in range(0, len(units), 4))
     in_url = re.escape(quote(one, safe="", errors="surrogatepass"))
     in_html = f"&#(?:x0*{code:x}|0*{code});"
-    in_python = rf"\\+(?:x{code:02x}|u{code:04x}|U{code:08x})"
-    in_bytes = "".join(rf"\\+x{byte:02x}" for byte in one.encode("utf-8", "surrogatepass"))
+    in_python = rf"{escaped}(?:x{code:02x}|u{code:04x}|U{code:08x})"
+    in_bytes = "".join(rf"{escaped}x{byte:02x}" for byte in one.encode("utf-8", "surrogatepass"))
     forms = [
-        rf"\\*{re.escape(one)}",
+        rf"{maybe}{re.escape(one)}",
         f"(?i:{in_json}|{in_url}|%{code:02x}|{in_html}|{in_python}|{in_bytes})",
         re.escape(escape(one)),
     ]
     short = {"\n": "n", "\r": "r", "\t": "t", "\\": r"\\", " ": r"\+"}.get(one)
     if short is not None:
-        forms.append(short if one == " " else rf"\\+{short}" if one != "\\" else r"\\+")
+        forms.append(short if one == " " else rf"{escaped}{short}" if one != "\\" else escaped)
     return f"(?:{'|'.join(forms)})"

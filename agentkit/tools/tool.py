@@ -60,6 +60,7 @@ class Tool(Generic[DepsT, P, R_co]):
         function: the function itself.
         declared: everything it says of itself.
         inputs: its parameters: the schema for the model, and the way from JSON to Python.
+        threaded: whether the function is a plain one, which runs in a thread.
         check: the function given to `reconcile`, None without one.
     """
 
@@ -70,6 +71,7 @@ class Tool(Generic[DepsT, P, R_co]):
         self.function = function
         self.declared = declared
         self.inputs = inputs
+        self.threaded = not inspect.iscoroutinefunction(function)
         self.check: Callable[..., Awaitable[Outcome[Any]]] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:

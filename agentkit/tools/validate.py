@@ -112,6 +112,8 @@ class Schema:
             raise BadArguments("schema", (str(slow),)) from None
         except RecursionError:
             raise BadArguments("malformed", ("nested too deep",)) from None
+        except ArithmeticError as error:  # a number that no float can hold, to be divided by one
+            raise BadArguments("schema", (f"a number cannot be compared ({type(error).__name__})",)) from None
         except (NoSuchResource, Unresolvable) as error:
             raise ConfigurationError(f"{self._tool}: its schema refers to {error.ref}; nothing is fetched") from error
         finally:

@@ -21,6 +21,10 @@ HEAD: Final = 8  # bytes that tell a frame's length
 Answer: TypeAlias = tuple[str, Any, str]  # what kind, the value or exception, a traceback
 
 
+class Lost(Exception):  # noqa: N818 - what is known of a body that ended otherwise than by its own word
+    """A body ended in a way that proves nothing of what it did, whatever its tool says of exceptions (law 6)."""
+
+
 def serve() -> None:
     """Answer that the function is there, wait for its arguments, run it, and answer with what came of it."""
     inward, outward = _streams()
@@ -58,9 +62,11 @@ def _run(function: Callable[..., Any], values: bytes) -> Answer:
     try:
         return "returned", function(**pickle.loads(values)), ""  # noqa: S301 - from the process that started this one
     except SystemExit as left:
-        return "raised", RuntimeError(f"it tried to end the process: SystemExit({left.code!r})"), ""
-    except BaseException as error:  # noqa: BLE001 - every end of a tool is a fact
+        return "raised", Lost(f"it tried to end the process: SystemExit({left.code!r})"), ""
+    except Exception as error:  # noqa: BLE001 - every end of a tool is a fact
         return "raised", error, traceback.format_exc()
+    except BaseException as error:  # noqa: BLE001 - what would end the process that waits, too
+        return "raised", Lost(f"{type(error).__name__}: {error}"), traceback.format_exc()
 
 
 def _send(outward: BinaryIO, answer: Answer) -> None:
@@ -78,8 +84,19 @@ def _encoded(answer: Answer) -> bytes:
     except Exception as error:  # noqa: BLE001 - whatever a value's own code raises
         if kind == "returned":
             return pickle.dumps(("unsent", f"{type(value).__name__}: {error}", ""))
-        return pickle.dumps((kind, RuntimeError(f"{type(value).__name__}: {value}"), trace))
-    return data if len(data) <= MOST else pickle.dumps(("large", len(data), ""))
+        return pickle.dumps((kind, Lost(f"{type(value).__name__}: {_words(value)}"), trace[-MOST:]))
+    if len(data) <= MOST:
+        return data
+    if kind == "returned":
+        return pickle.dumps(("large", len(data), ""))
+    return pickle.dumps((kind, Lost(f"{type(value).__name__}, with {len(data)} bytes, too many to be told"), ""))
+
+
+def _words(error: object) -> str:
+    try:
+        return str(error)[:MOST]
+    except Exception as broken:  # noqa: BLE001 - as above
+        return f"its text cannot be had ({type(broken).__name__})"
 
 
 def _end_with(inward: BinaryIO) -> None:

@@ -8,14 +8,15 @@ import pytest
 
 from agentkit.core import events as ev
 from agentkit.core import words
-from agentkit.core.commands import Go, RunTool
+from agentkit.core.commands import Go, Hold, RunTool
 from agentkit.core.events_people import CallWoken
 from agentkit.core.loop import apply, commands, fold
-from agentkit.core.messages import text_of
+from agentkit.core.messages import AssistantMessage, Text, text_of
 from agentkit.core.owed import MAX_LOST, awaits
-from agentkit.core.sharing import shared, used_by
-from agentkit.core.spec import BoundTool, Child, Limits, Usage
+from agentkit.core.sharing import inherited, shared, used_by
+from agentkit.core.spec import BoundTool, Child, GivenUp, Inherited, Limits, Usage
 from agentkit.core.state import State
+from agentkit.errors import ProtocolError
 from tests.core.test_calls import BOUND, OK, run, state_with, statuses, told
 
 CHILD = BoundTool("child", "d5", "idempotent", exclusive=False, child=True)
@@ -59,6 +60,40 @@ def test_at_the_end_of_the_turn_its_session_is_ended_first(since: tuple[Any, ...
     state = run(state, ev.ToolFinished("1.1.0", OK, failed=True, child=Child("u/1.1.0", Usage(5, 0, 2), 3, 1)))
     assert state.turns[-1].status == "cancelled"
     assert (state.turns[-1].usage.tokens, state.steps_below, state.tool_calls) == (7, 3, 2)
+
+
+@pytest.mark.parametrize("since", [(), (CallWoken("1.1.0"), ev.RunStarted("p"))], ids=["suspended", "unknown"])
+def test_one_that_waits_for_people_all_the_same_keeps_its_call_open(since: tuple[Any, ...]) -> None:
+    state = run(suspended(), *since[:1])
+    for event in (*since[1:], CANCEL, SUSPENDED):
+        state = apply(state, event)
+    state = run(state)
+    assert (statuses(state), commands(state)) == (["suspended"], ()), "it was told, and is not told again"
+    (owed,) = commands(woken := run(state, CallWoken("1.1.0")))
+    assert awaits(woken, owed)
+    assert commands(run(woken, SUSPENDED)) == ()
+    assert run(woken, ev.ToolFinished("1.1.0", OK, failed=True)).turns[-1].status == "cancelled"
+    gone = apply(state, replace(WITH, tools=BOUND.tools))
+    assert statuses(run(gone)) == ["suspended"]
+    assert told(run(gone, CallWoken("1.1.0"))) == ["Not run: the turn was cancelled."]
+
+
+def test_a_question_is_no_outcome_of_a_call_that_is_unknown() -> None:
+    state = apply(state_with("child", bound=WITH), ev.ToolUnknown("1.1.0", "lost"))
+    with pytest.raises(ProtocolError, match="its outcome is unknown"):
+        apply(state, ev.CallSuspended("1.1.0", "question", "Which card?"))
+
+
+def test_what_is_given_up_below_is_known_above_and_told_to_the_next_child() -> None:
+    lost = (GivenUp("pay", "x"),)
+    child = ev.ToolFinished("1.1.0", OK, child=Child("u/1.1.0", Usage(), given_up=lost))
+    state = apply(state_with("child", bound=WITH), child)
+    assert state.given_up == {("pay", "x")}
+    assert inherited(state) == Inherited((), lost)
+    assert used_by("u/1.1.0", state).given_up == lost
+    assert inherited(fold([ev.SessionStarted("u", "a")])) is None
+    task = ev.UserSaid((Text("Pay."),), "task", inherited=inherited(state))
+    assert fold([ev.SessionStarted("v", "a"), WITH, task]).given_up == {("pay", "x")}
 
 
 def test_without_its_tool_it_is_closed() -> None:
@@ -119,3 +154,18 @@ def test_what_a_session_used_is_told_with_what_was_used_below_it() -> None:
     assert state.parent == "s"
     state = replace(state, total=Usage(5), step=2, steps_below=3, tool_calls=4)
     assert used_by("x", state) == Child("x", Usage(5), 5, 4)
+
+
+def test_what_a_deferred_one_used_counts_in_the_turn_that_is_told_of_it() -> None:
+    state = state_with("child", bound=WITH, verdicts={"1.1.0": Hold("x", defer=True)})
+    state = run(state, ev.ModelResponded(AssistantMessage("sent"), ev.Sent(0, ("h",))))
+    state = run(state, ev.CallApproved("1.1.0", state.deferred[0].question, "ann"), verdicts={"1.1.0": Go("x")})
+    own = shared(state, Limits(steps=None), deferred=True)
+    assert own.steps == 49, "a whole turn's, but for the answer"
+    state, before = apply(state, ev.UserSaid((Text("hello"),))), state.total.tokens
+    other = Child("u/1.1.0", Usage(5, 0, 2), 3, 1)
+    state = apply(state, ev.ToolFinished("1.1.0", OK, child=other))
+    assert (state.turn, state.usage.tokens, state.steps_below, state.below) == (2, 0, 0, (("1.1.0", other),))
+    state = run(state, ev.ModelStarted(1), ev.ModelResponded(AssistantMessage("hi"), ev.Sent(0, ("h",)), Usage(1)))
+    assert (state.turn, state.usage.tokens, state.steps_below, state.tool_calls) == (3, 7, 3, 1)
+    assert (state.turns[-1].usage.tokens, state.total.tokens - before, state.below) == (1, 8, ())

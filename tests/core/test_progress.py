@@ -111,6 +111,14 @@ def test_calls_side_by_side_are_one_step() -> None:
     assert (state.progress.count("look"), told(state)) == (1, "Error.")
 
 
+def test_only_the_last_of_calls_side_by_side_gets_the_hint() -> None:
+    state, both = begin(repeats=2), (("look", "{}", "a"), ("find", "{}", "b"))
+    state = step(step(state, *both), *both)
+    first, last = [e.message for e in state.transcript if isinstance(e.message, ToolMessage)][-2:]
+    assert first.parts == (Text("a"),)
+    assert last.parts == (Text("b"), Text(words.stalled(2)))
+
+
 @pytest.mark.parametrize("part", [Text("x" * 9), Stored("h", 9), Image("https://a")])
 def test_every_kind_of_result_is_compared(part: Part) -> None:
     state = begin(repeats=2)

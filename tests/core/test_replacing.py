@@ -1,10 +1,10 @@
-"""`replace` does what `dataclasses.replace` does, for values with slots and without."""
+"""`replace` does what `dataclasses.replace` does, for values with slots and without; a draft changes in place."""
 
 import dataclasses
 
 import pytest
 
-from agentkit.core.replacing import replace
+from agentkit.core.replacing import done, draft, replace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,3 +30,20 @@ def test_some_fields_change_and_the_first_value_does_not(kind: type[Open] | type
 def test_a_field_that_does_not_exist_is_refused(kind: type[Open] | type[Slotted]) -> None:
     with pytest.raises(TypeError, match="three"):
         replace(kind(), three=3)  # type: ignore[call-arg]
+
+
+def test_a_draft_is_changed_in_place_and_the_value_it_was_made_of_is_not() -> None:
+    value = Open()
+    new = draft(value, one=5)
+    assert replace(new, two=6) is new
+    assert done(new) == Open(5, 6)
+    assert value == Open()
+    assert replace(new, two=7) == Open(5, 7)
+    assert new == Open(5, 6)
+
+
+def test_a_draft_that_was_given_a_field_that_does_not_exist_is_refused() -> None:
+    new = draft(Open())
+    replace(new, three=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="three"):
+        done(new)

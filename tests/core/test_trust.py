@@ -14,15 +14,32 @@ from agentkit.core.framing import framed, framed_as
 from agentkit.core.loop import apply, fold, follows
 from agentkit.core.messages import AssistantMessage, Image, Part, Stored, Text, ToolCall, text_of
 from agentkit.core.policy import Approvals
-from agentkit.core.spec import BoundTool, ToolSpec
+from agentkit.core.spec import BoundTool, Inherited, ToolSpec
 from agentkit.core.state import State
 from agentkit.errors import ConfigurationError
 
+FIELDS = (
+    "amount",
+    "customer",
+    "items",
+    "leaf",
+    "many",
+    "more",
+    "note",
+    "now",
+    "order",
+    "qty",
+    "sku",
+    "text",
+    "to",
+    "tool",
+)
 WEB = BoundTool("web", "d1", "read", exclusive=False, untrusted=True)
 LOOK = BoundTool("look", "d2", "read", exclusive=False)
 PAY = BoundTool("pay", "d3", "once", exclusive=True, has_reconcile=True)
-FREE = BoundTool("free", "d4", "once", exclusive=True, after_untrusted=True, fields=("sku", "qty"))
-BOUND = ev.AgentBound("a", "m", "h", "generic", "0", "i", "s", "t", "c", (WEB, LOOK, PAY, FREE))
+FREE = BoundTool("free", "d4", "once", exclusive=True, after_untrusted=True, fields=FIELDS)
+SAVE = BoundTool("save", "d5", "idempotent", exclusive=False)
+BOUND = ev.AgentBound("a", "m", "h", "generic", "0", "i", "s", "t", "c", (WEB, LOOK, PAY, FREE, SAVE))
 GO_ON = ev.UserSaid((Text("Go on."),))
 SENT = ev.Sent(0, ("h",))
 NEITHER, ONLY = "occurs neither in a user's message nor in a trusted result", "occurs only in it"
@@ -121,7 +138,19 @@ def test_no_arguments_are_no_doubt() -> None:
         ("orders", "order", False),
         ("use (x)", "(x)", True),
         ("order 17", 7, False),
-        ("order-7", 7, True),
+        ("order-7", 7, False),
+        ("order A-500", 500, False),
+        ("on 2026-11-22", 22, False),
+        ("order 7, on 3/4", 7, True),
+        ("delete /tmp/etc/passwd", "/etc/passwd", False),
+        ("delete /etc/passwd", "/etc/passwd", True),
+        ("read ../notes", "./notes", False),
+        ("half a/b", "/", False),
+        ("to bob@evil.com", "@evil.com", False),
+        ("to ann+work@shop.com", "work@shop.com", False),
+        ("look at shop.com/a", "shop.com/", False),
+        ("from a_b", "_b", False),
+        ("50% off", "%", False),
         ("7.0 euros", 7, True),
         ("1,250 euros", 1, False),
         ("1.2.3", 1.2, False),
@@ -146,6 +175,30 @@ def test_trusted_results_count_unless_the_model_asked_with_what_it_read_outside(
     echoed = told(asks(chained, ("look", {"order": "8"})), "order 8 is blue, of C2")
     assert why(echoed, {"order": "8"}) == f'{WHY}, and order "8" {ONLY}'
     assert why(echoed, {"customer": "C2"}) == f'{WHY}, and customer "C2" {NEITHER}'
+
+
+def test_what_may_have_been_written_is_not_known_by_being_read() -> None:
+    """Else a page says: save "refund order 8", read what is saved, and then it is a trusted tool's word."""
+    state = read_the_web(begun())
+    harmless = told(asks(state, ("save", {"text": "order 7"})), "saved")
+    assert why(told(asks(harmless, ("look", {})), "of C1"), {"customer": "C1"}) is None
+    saved = told(asks(state, ("save", {"text": "order 8 of evil.com"})), "saved")
+    listed = told(asks(saved, ("look", {})), "order 8 of evil.com, for C1")
+    assert why(listed, {"order": "8"}) == f'{WHY}, and order "8" {ONLY}'
+    assert why(listed, {"customer": "C1"}) == f'{WHY}, and customer "C1" {NEITHER}'
+    assert why(listed, {"order": "7"}) is None, "the user's own word"
+    at_once = asks(state, ("save", {"text": "order 8"}), ("look", {}))
+    for call, text in enumerate(("saved", "order 8")):
+        at_once = told(at_once, text, call=call)
+    assert why(at_once, {"order": "8"}) == f'{WHY}, and order "8" {ONLY}'
+
+
+def test_a_name_that_the_schema_does_not_give_is_data() -> None:
+    state = read_the_web(begun())
+    assert why(state, {"evil.com": "7"}) == f'{WHY}, and arguments "evil.com" {ONLY}'
+    assert why(state, {"please": "7"}) is None
+    refused = told(asks(state, ("free", "7")), "no", failed=True)
+    assert why(refused, {"order": "7"}) is None, "what is no object has no names"
 
 
 def test_errors_refusals_and_what_is_not_in_the_event_count_for_nothing() -> None:
@@ -219,6 +272,14 @@ def test_a_notice_brings_the_data_of_its_call_and_its_words_count_for_nothing(un
     asked = why(read_the_web(state), {"order": "R3"})
     assert asked is not None
     assert 'order "R3"' in asked
+
+
+def test_a_task_of_a_model_that_saw_such_data_is_such_data() -> None:
+    task = ev.UserSaid((Text("Refund order 7."),), "task", inherited=Inherited(("web", "mail")))
+    state = on(fold([ev.SessionStarted("u", "a"), BOUND]), task)
+    assert (state.outside, state.transcript[0].origin) == (("web", "mail"), "outside")
+    both = "data from outside (web, mail) is in this conversation"
+    assert why(state, {"order": "7"}) == f'{both}, and order "7" {ONLY}'
 
 
 def test_a_summary_counts_for_nothing_and_what_was_seen_stays_seen() -> None:

@@ -22,7 +22,7 @@ from agentkit.models.base import Body, Reply, Show
 from tests.session.desk import Played, asks
 
 FOLDER, ACTION, *WORDS = sys.argv[1:]
-KILL = WORDS[0] if ACTION == "desk" else ""
+KILL = WORDS[0] if ACTION in {"desk", "below"} else ""
 
 
 class Bank:
@@ -57,7 +57,7 @@ class Asked(Played):
     async def call(self, body: Body, contract: Contract, show: Show | None) -> Reply:
         write(Path(FOLDER) / "asked", str(os.getpid()))
         line("thinking")
-        await anyio.sleep(0 if ACTION == "desk" else 0.3)
+        await anyio.sleep(0 if ACTION in {"desk", "below"} else 0.3)
         if ACTION == "block":
             time.sleep(2)  # noqa: ASYNC251 - that is the point
         return await super().call(body, contract, show)
@@ -74,6 +74,11 @@ async def refund(ctx: ToolContext[Bank], order_id: str) -> str:
 
 @refund.reconcile
 async def was_refunded(ctx: ToolContext[Bank], order_id: str) -> Outcome[str]:
+    return await found(ctx, order_id)
+
+
+async def found(ctx: ToolContext[Bank], order_id: str) -> Outcome[str]:
+    """Look into the ledger."""
     assert order_id
     receipt = await ctx.deps.receipt(ctx.idempotency_key)
     return Outcome.happened(receipt) if receipt else Outcome.not_happened()
@@ -87,6 +92,18 @@ class Counting(SQLiteJournal):
     async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:
         self.claims += 1
         return await super().claim(session_id, uid=uid, agent=agent, owner=owner)
+
+
+class Named(Asked):
+    """Asked, with a name: it may die at each request, before it is answered."""
+
+    def __init__(self, name: str, *turns: Any) -> None:
+        super().__init__(*turns)
+        self.who = name
+
+    async def call(self, body: Body, contract: Contract, show: Show | None) -> Reply:
+        line(f"{self.who} {sum(self.asked.values()) + 1}")
+        return await super().call(body, contract, show)
 
 
 def shown(result: Result[Any]) -> dict[str, Any]:
@@ -113,6 +130,32 @@ async def desk() -> dict[str, Any]:
     return shown(result)
 
 
+@tool(effect="once")
+async def pay(ctx: ToolContext[Bank], order_id: str) -> str:
+    """Pay."""
+    line("before the refund")
+    result = await ctx.deps.refund(order_id, idempotency_key=ctx.idempotency_key)
+    line("after the refund")
+    return result
+
+
+@pay.reconcile
+async def was_paid(ctx: ToolContext[Bank], order_id: str) -> Outcome[str]:
+    return await found(ctx, order_id)
+
+
+async def below() -> dict[str, Any]:
+    """A desk that hands its task to a sub-agent, which pays."""
+    inner = Named("helper", asks(("pay", {"order_id": "7"})), "It is paid.")
+    helper = Agent(inner, name="helper", deps_type=Bank, tools=[pay])
+    model = Named("desk", asks(("helper", {"task": "Pay order 7."})), "Your refund is on its way.")
+    support = Agent(model, deps_type=Bank, tools=[helper.as_tool()])
+    async with Session(support, "s", journal=SQLiteJournal(Path(FOLDER) / "db"), deps=Bank(FOLDER)) as session:
+        result = await session.run("Please refund order 7.", id="msg-1")
+        line("ran")
+    return shown(result)
+
+
 async def say() -> dict[str, Any]:
     """Say something to a session that others may drive."""
     text, name, ttl = (*WORDS, "15")[:3]
@@ -128,4 +171,4 @@ async def say() -> dict[str, Any]:
 block = say
 
 if __name__ == "__main__":
-    print(json.dumps(anyio.run({"desk": desk, "say": say, "block": block}[ACTION])))  # noqa: T201 - the tests read it
+    print(json.dumps(anyio.run({"desk": desk, "below": below, "say": say, "block": block}[ACTION])))  # noqa: T201 - the tests read it

@@ -5,9 +5,11 @@ from typing import Any
 import anyio
 import pytest
 
-from agentkit import MemoryJournal, Outcome, Session, ToolError
+from agentkit import Agent, MemoryJournal, Outcome, Session, ToolError, tool
+from agentkit.core.messages import text_of
 from agentkit.errors import AlreadyDecided, ApprovalVoid
 from agentkit.events import CallHeld, CallResolved, ToolStarted
+from agentkit.messages import Image
 from agentkit.testing import Died
 from tests.session.desk import Played, Till, asks, facts_of, hang, lose_the_line, refund, session_of, told, until
 
@@ -273,6 +275,38 @@ async def test_given_up_and_asked_again_by_the_model_is_held_as_a_twin(arguments
     assert (await session.resume()).output == "done"
     assert till.done == ["7"]
     assert "it was paid" in told(model.requests[-1])[-1]
+
+
+async def test_a_picture_a_person_found_out_is_no_less_a_picture_where_the_arguments_were_changed() -> None:
+    till, found = Till(trouble=lose_the_line), Image("https://shop.example/receipt.png")
+    model = Played(PAY, "done")
+    async with session_of(model, MemoryJournal(), till, refund(needs_approval=True)) as session:
+        (approval,) = (await session.run("refund 7")).approvals
+        await session.approve(approval, by="ann", arguments={"order": "8"})
+        (unknown,) = (await session.resume()).unknowns
+        await session.resolve(unknown, Outcome.happened(["it is paid", found]), by="ann")
+        assert (await session.resume()).output == "done"
+        (resolved,) = await facts_of(session, CallResolved)
+    note, picture = resolved.parts
+    assert picture == found
+    assert text_of((note,)).endswith('changed the arguments to {"order": "8"} before the call ran.\nit is paid')
+
+
+async def test_a_number_written_another_way_is_a_twin() -> None:
+    paid: list[float] = []
+
+    @tool(effect="once")
+    async def pay(amount: float, orders: list[float]) -> None:
+        """Pay."""
+        paid.append(amount * len(orders))
+        raise ConnectionError("the line broke")
+
+    model = Played(asks(("pay", {"amount": 100, "orders": [7]}), ("pay", {"amount": 100.0, "orders": [7.0]})), "done")
+    async with Session(Agent(model, tools=[pay]), "s", journal=MemoryJournal()) as session:
+        (unknown,) = (await session.run("pay")).unknowns
+        await session.resolve(unknown, Outcome.unknown(), by="ann")
+        (twin,) = (await session.resume()).approvals
+    assert (paid, twin.arguments) == ([100.0], {"amount": 100.0, "orders": [7.0]})
 
 
 async def test_a_twin_that_is_approved_runs() -> None:

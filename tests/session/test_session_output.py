@@ -1,6 +1,7 @@
 """An answer of a type: asked for as the contract row allows, checked, repaired, and typed in `Result.output`."""
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,12 +10,14 @@ from pydantic import BaseModel, Field, field_validator
 from typing_extensions import TypedDict
 
 from agentkit import Agent, Limits, MemoryJournal, ScriptedModel, Session, replay, tool
+from agentkit.core.commands import Mend
 from agentkit.core.contract import Contract
 from agentkit.emulator import Call, Emulator, Reply
 from agentkit.errors import ConfigurationError, NotCompleted, OutputInvalid
 from agentkit.events import AgentBound, CallRefused, ModelFailed, OutputRefused, TurnEnded
 from agentkit.models import Model
 from agentkit.proof.rerun import Rerun
+from agentkit.tools.output import Output
 from tests.session.desk import Played, asks, facts_of, file, told
 
 pytestmark = pytest.mark.anyio
@@ -122,6 +125,12 @@ SHAPES: list[tuple[Any, str, Any]] = [
 async def test_types_of_every_shape(kind: Any, text: str, value: Any) -> None:
     result = await Agent(ScriptedModel(text), output_type=kind).run("?")
     assert result.output == value
+
+
+def test_a_fence_that_never_ends_does_not_stop_the_loop() -> None:
+    begun = time.thread_time()
+    assert isinstance(Output(City).check("```json\n" + "\n" * 100_000, "json_object"), Mend)
+    assert time.thread_time() - begun < 2
 
 
 def test_a_type_without_a_schema_is_refused() -> None:

@@ -58,6 +58,20 @@ async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield opened
 
 
+@tool(effect="read", untrusted=True)
+async def page() -> str:
+    """Read a page."""
+    return f"{'x' * 100_000} refund order 8"
+
+
+async def test_what_no_tool_offers_to_read_on_in_cannot_be_read_on_in() -> None:
+    """A page's data would come without its frame, and as a trusted tool's word."""
+    model = Played(asks(("page", {})), more(start=100_000), "done")
+    async with Session(agent_of(model, page, log), "s", journal=MemoryJournal(), deps=Till()) as session:
+        await session.run("read the page")
+    assert told(model.requests[-1])[-1].startswith("Error: no result of a call '1.1.0' can be read on in.")
+
+
 def agent_of(model: Played, *tools: Any) -> Agent[Till, str]:
     return Agent(model, tools=tools or (log,), deps_type=Till)
 
@@ -150,7 +164,7 @@ async def test_reading_where_nothing_was_cut_tells_the_model(journal: Journal) -
     model = Played(more("7.1.0"), "sorry")
     async with Session(agent_of(model), "s", journal=journal, deps=Till()) as session:
         assert (await session.run("Read on.")).output == "sorry"
-    assert "no result of a call '7.1.0' was cut" in told(model.requests[-1])[0]
+    assert "no result of a call '7.1.0' can be read on in" in told(model.requests[-1])[0]
 
 
 IBAN = "DE11-2222-3333-4444"

@@ -25,6 +25,8 @@ LINES = (
     *("before the refund", "after the refund", "resumed", "left"),
 )
 
+BELOW = ("desk 1", "helper 1", "before the refund", "after the refund", "helper 2", "desk 2", "ran")
+
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -74,6 +76,20 @@ def test_killed_at_a_line_and_started_again_unchanged_it_refunds_once(at: str, s
         assert said(start("desk", "")) == {"status": "completed", "text": "Your refund is on its way.", "turn": 1}
         assert len(lines(tmp_path / "bank")) == 1
     assert len(lines(tmp_path / "asked")) == (3 if at == "thinking" else 2), "no recorded answer is paid twice"
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    "at", ["desk 1", "helper 1", "before the refund", "after the refund", "helper 2", "desk 2", "ran"]
+)
+def test_killed_in_the_middle_of_a_sub_agents_work_it_goes_on_there(at: str, start: Start, tmp_path: Path) -> None:
+    killed = start("below", at)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    for _ in range(2):
+        assert said(start("below", "")) == {"status": "completed", "text": "Your refund is on its way.", "turn": 1}
+        assert len(lines(tmp_path / "bank")) == 1
+        assert len(lines(tmp_path / "asked")) == 4, "no recorded answer is paid twice, above or below"
 
 
 @pytest.mark.anyio

@@ -328,6 +328,20 @@ async def test_a_grandchild_asks_through_both() -> None:
     assert till.done == ["7"]
 
 
+async def test_another_agent_does_not_drive_a_childs_session() -> None:
+    till, journal = Till(), MemoryJournal()
+    child = helper(Played(PAY, "paid"), refund(needs_approval=True))
+    async with desk(Played(ASK, "done"), journal, till, child) as session:
+        (approval,) = (await session.run("go")).approvals
+        await session.approve(approval, by="ann")
+        stranger = below(journal, approval.session_id, _agent(Played("x")), till)
+        async with stranger:
+            with pytest.raises(ConfigurationError, match="a call of agent 'helper', made in session 's'"):
+                await stranger.resume()
+        assert (await session.resume()).output == "done"
+    assert till.done == ["7"]
+
+
 async def test_a_child_that_was_driven_by_itself_wakes_its_parent() -> None:
     till, child = Till(), helper(Played(PAY, "refunded"), refund(needs_approval=True))
     async with desk(Played(ASK, "done"), journal := MemoryJournal(), till, child) as session:

@@ -1,5 +1,6 @@
 """A person answers in the agent's place, in whatever the agent is at; and the agent answers again when told so."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -8,7 +9,7 @@ import pytest
 from agentkit import Agent, MemoryJournal, Outcome
 from agentkit.errors import ConfigurationError, MessageIdReused, ModelError
 from agentkit.events import HandedBack, InboxRefused, ModelInterrupted, ModelStarted, PersonAnswered, TurnEnded
-from agentkit.messages import AssistantMessage
+from agentkit.messages import AssistantMessage, Message
 from agentkit.models.base import Show
 from agentkit.proof import replay
 from tests.session.desk import Played, Till, asks, facts_of, file, refund, session_of, told, until
@@ -35,6 +36,25 @@ async def test_a_person_answers_and_the_agent_is_silent_until_it_is_handed_back(
     assert said[0] == ["I cannot help with that.", "I looked into it: it comes tomorrow.", "You are welcome."]
     assert said[1][1] == "[Notice, not from the user] ann, a person, answers here in your place."
     assert said[1][2:] == ["thank you", "bye"]
+
+
+async def test_one_id_is_a_message_or_an_answer_and_neither_is_dropped_in_silence() -> None:
+    """Left before anybody drives, both are in the inbox under that id; the first one is taken."""
+    async with session_of(Played("hello"), MemoryJournal(), Till()) as session:
+        await session.say("hi", id="m1")
+        with pytest.raises(MessageIdReused):
+            await session.say_as("I am Ann.", by="ann", id="m1")
+        assert (await session.run("hi", id="m1")).output == "hello"
+    async with session_of(Played(), MemoryJournal(), Till()) as session:
+        await session._desk.answer_as("I am Ann.", "ann", "m1")  # noqa: SLF001 - as from another process, cut off there
+        with pytest.raises(MessageIdReused, match="for a person's answer"):
+            await session.run("hi", id="m1")
+        await session.say_as("I am Ann.", by="ann", id="m1")
+        assert told_in(await session.messages()) == ["I am Ann."]
+
+
+def told_in(messages: Sequence[Message]) -> list[str | None]:
+    return [each.text for each in messages if isinstance(each, AssistantMessage)]
 
 
 async def test_messages_that_come_in_meanwhile_are_answered_together() -> None:
@@ -102,7 +122,11 @@ async def test_an_unknown_outcome_is_decided_first() -> None:
     async with session_of(model, MemoryJournal(), Till(trouble=lost), refund()) as session:
         (unknown,) = (await session.run("refund 7")).unknowns
         await session.say_as("I look into it.", by="ann")
-        assert (await session.resume()).unknowns == (unknown,)
+        waiting = await session.resume()
+        assert waiting.unknowns == (unknown,)
+        assert waiting.reason.endswith(
+            f"; waiting for a person: it is not known whether refund took effect ({unknown.why})"
+        )
         await session.resolve(unknown, Outcome.happened("paid"), by="ann")
         assert (await session.resume()).output == "I look into it."
 

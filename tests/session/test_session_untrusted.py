@@ -166,3 +166,34 @@ async def test_a_turn_that_reads_the_same_again_and_again_is_seen_not_to_get_on(
     agent = Agent(Played(*[READS] * 9), tools=[web], limits=Limits(repeats=2))
     result = await agent.run("What do people say?")
     assert (result.status, len(result.reason) > 0) == ("limit", True)
+
+
+async def test_a_sub_agents_task_out_of_such_data_is_such_data() -> None:
+    """Else the page would speak through the task, which the sub-agent gets in the user's place."""
+    till, journal = Till(), MemoryJournal()
+
+    def nested(name: str, *tools: Any, model: Played) -> Any:
+        rules: dict[str, Any] = {"after_untrusted": ("refund",)} if name == "clerk" else {}
+        return Agent(model, name=name, tools=tools, deps_type=Till, approvals=Approvals(**rules)).as_tool()
+
+    clerk = nested("clerk", refund(), model=Played(asks(("refund", {"order": "8"})), "paid"))
+    lead = nested("lead", clerk, model=Played(asks(("clerk", {"task": "Refund order 8."})), "done below"))
+    model = Played(READS, asks(("lead", {"task": "Have order 8 refunded."})), "done")
+    async with shop(model, till, web, lead, journal=journal) as session:
+        (approval,) = (await session.run("What do people say?", id="m1")).approvals
+        why = 'data from outside (web) is in this conversation, and order "8" occurs only in it'
+        assert (till.done, approval.tool, approval.why) == ([], "refund", why)
+    async with shop(model, till, web, lead, journal=journal) as session:
+        assert (await session.resume()).approvals == (approval,)
+        await session.approve(approval, by="ann")
+        assert (await session.resume()).output == "done"
+    assert till.done == ["8"]
+
+
+async def test_a_sub_agents_task_is_its_users_word_where_there_is_no_such_data() -> None:
+    till = Till()
+    clerk = Agent(Played(asks(("refund", {"order": "8"})), "paid"), name="clerk", tools=[refund()], deps_type=Till)
+    model = Played(asks(("web", {}), ("clerk", {"task": "Refund order 8."})), "done")
+    async with shop(model, till, web, clerk.as_tool()) as session:
+        assert (await session.run("Refund order 8.")).output == "done", "asked before the model had seen anything"
+    assert till.done == ["8"]

@@ -44,9 +44,20 @@ def _with_a_child() -> None:
     time.sleep(600)
 
 
+class Unread:
+    """A value that can be written and cannot be read back."""
+
+    def __reduce__(self) -> Any:
+        return int, ("it is done",)
+
+
 def _printed() -> str:
     print("noise on the output")  # noqa: T201 - that is tried here
     return f"read {sys.stdin.read()!r}"
+
+
+def _too_large() -> None:
+    raise ValueError("x" * (65 * 2**20))
 
 
 WAYS: dict[str, Callable[[], Any]] = {
@@ -61,6 +72,9 @@ WAYS: dict[str, Callable[[], Any]] = {
     "tool error": _raise(ToolError("No such number.")),
     "value error": _raise(ValueError("bad number")),
     "odd": _raise(Odd("one", "other")),
+    "unread": Unread,
+    "large error": _too_large,
+    "interrupted": _raise(KeyboardInterrupt()),
     "unsendable": lambda: lambda: 1,
     "large": lambda: b"x" * (65 * 2**20),
     "long": lambda: "x" * 1000,

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentkit.tools.arguments import BadArguments, fingerprint, quoted, read
@@ -18,6 +18,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.text(st.characters(exclude_categories=())), JSON, max_size=5)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(OBJECTS)
 def test_every_object_is_read_as_it_is(value: dict[str, Any]) -> None:
     assert read(json.dumps(value, ensure_ascii=False)) == value

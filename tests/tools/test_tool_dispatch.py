@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from agentkit.core.commands import Go, Hold, Refuse
-from agentkit.core.events import CallResolved, ToolFinished
+from agentkit.core.events import CallResolved, ToolFinished, ToolUnknown
 from agentkit.core.messages import Text, text_of
 from agentkit.errors import ConfigurationError
 from agentkit.tools import Outcome, ToolContext, tool
@@ -234,6 +234,18 @@ async def test_raising_means_unknown(make_job: MakeJob, error: BaseException, wh
 
     found = await with_check(check).reconcile(make_job("pay", {"amount": 2}), 12)
     assert (found.kind, found.why) == ("unknown", f"the reconcile of pay {why}")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("proof", [RuntimeError, Exception])
+async def test_a_body_that_is_cut_off_from_inside_proves_nothing(make_job: MakeJob, proof: type[Exception]) -> None:
+    @tool(effect="once", no_effect=(proof,))
+    async def pay() -> None:
+        """Pay."""
+        raise asyncio.CancelledError
+
+    event = await Dispatch([pay]).run(make_job("pay"))
+    assert isinstance(event, ToolUnknown)
 
 
 @pytest.mark.anyio

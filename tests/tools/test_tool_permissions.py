@@ -6,6 +6,7 @@ import html
 import json
 import pickle
 import threading
+import time
 import urllib.parse
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -195,6 +196,14 @@ def test_a_value_is_found_in_every_form(form: str) -> None:
     assert KEY.hidden_in("sk_live-52") == "sk_live-52"
 
 
+@pytest.mark.parametrize("value", ["$ecret-value", "\\ecret-value", "sk$ecret-value"])
+@pytest.mark.parametrize("text", ["\\", "\\x", "sk\\", "&#x", "%24"])
+def test_no_text_from_outside_keeps_the_search_busy(value: str, text: str) -> None:
+    begun = time.thread_time()
+    assert Secret("key", value).hidden_in(text * 20_000) == text * 20_000
+    assert time.thread_time() - begun < 2
+
+
 def test_a_space_and_a_tab_may_be_written_in_many_ways() -> None:
     key = Secret("pass", "correct horse\tbattery 😀")
     for text in (key.reveal(), urllib.parse.quote_plus(key.reveal()), json.dumps(key.reveal()), ascii(key.reveal())):
@@ -326,7 +335,7 @@ async def test_what_a_thread_says_after_its_time_goes_the_same_way(make_job: Mak
     news: list[Any] = []
     told = threading.Event()
 
-    @tool(effect="once", timeout=0.01, untrusted=True, secrets=(KEY,))
+    @tool(effect="once", timeout=0.3, untrusted=True, secrets=(KEY,))
     def wait() -> str:
         """Wait."""
         gate.wait(10)

@@ -253,3 +253,17 @@ async def test_services_take_strict_tools(
     is_strict = [each["function"].get("strict", False) for each in asked.body["tools"]]
     assert is_strict == [path == "/beta/" or contract == "openai"] * len(tools)
     assert ("knows no null" in caplog.text) is (contract == "deepseek-v4" and len(tools) == 2)
+
+
+class Bill(BaseModel):
+    lines: dict[str, int]
+
+
+def test_an_answer_whose_schema_has_no_strict_form_is_logged_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    model = Model("m", base_url="http://127.0.0.1:9/v1", contract="openai")
+    with caplog.at_level(logging.INFO, "agentkit"):
+        Agent(model, name="clerk", output_type=Owner)
+        assert caplog.text == ""
+        Agent(model, name="clerk", output_type=Bill)
+    told = "agent 'clerk': its answer's schema is sent to 'm' (contract 'openai') non-strict: lines: keys that are"
+    assert [(each.levelname, told in each.getMessage()) for each in caplog.records] == [("INFO", True)]

@@ -3,6 +3,7 @@
 import enum
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Annotated, Any, Literal
 
@@ -54,6 +55,40 @@ def problems(**changed: Any) -> tuple[str, ...]:
         SCHEMA.check(GOOD | changed)
     assert caught.value.kind == "schema"
     return caught.value.problems
+
+
+UNIQUE = Schema("unique", {"type": "object", "properties": {"a": {"uniqueItems": True}}}, typed=False)
+
+
+def test_items_are_compared_in_no_more_time_than_it_takes_to_read_them() -> None:
+    begun = time.thread_time()
+    UNIQUE.check({"a": [{"k": each} for each in range(5_000)]})
+    assert time.thread_time() - begun < 5, "each with each takes minutes, in which the loop stands still"
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ([1, 1.0], False),
+        ([1, True], True),
+        ([{"a": 1, "b": [2.0]}, {"b": [2], "a": 1}], False),
+        (["1", 1, "x", '"x', "[", []], True),
+        (["1", 1, "x", "x"], False),
+        ("aa", True),
+    ],
+)
+def test_items_are_equal_as_json_is(items: Any, unique: bool) -> None:  # noqa: FBT001 - a table
+    if unique:
+        UNIQUE.check({"a": items})
+    else:
+        with pytest.raises(BadArguments, match="must not hold an item twice"):
+            UNIQUE.check({"a": items})
+
+
+def test_a_number_that_no_float_can_hold_is_refused_and_breaks_nothing() -> None:
+    schema = Schema("parts", {"type": "object", "properties": {"a": {"multipleOf": 0.01}}}, typed=False)
+    with pytest.raises(BadArguments, match="cannot be compared"):
+        schema.check({"a": 10**400})
 
 
 @pytest.mark.parametrize(
