@@ -18,6 +18,7 @@ from agentkit.cli.agents import bare, opened
 from agentkit.cli.asking import Person
 from agentkit.cli.exits import Exit, of_error, of_status
 from agentkit.cli.live import Live, report, report_fault
+from agentkit.cli.loop import fastest
 from agentkit.cli.phrases import shortened
 from agentkit.cli.project import hint, journal_of
 from agentkit.cli.screen import ASK, BOLD, DIM, Screen
@@ -34,7 +35,7 @@ def chat(options: argparse.Namespace, screen: Screen) -> int:
     if options.agent and options.model:
         raise ConfigurationError("--agent and --model: give one of them, both say who answers")
     with (
-        start_blocking_portal() as portal,
+        start_blocking_portal(backend_options=fastest()) as portal,
         portal.wrap_async_context_manager(_conversation(options)) as (session, open_work),
     ):
         talk = Chat(options, screen, portal, session)

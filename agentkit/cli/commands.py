@@ -149,13 +149,17 @@ _ALL = (
         "say what became of a call whose outcome is unknown",
         'agentkit resolve 1.2.0-14-ab12cd34ef --by ann --happened \'{"receipt": "r-9"}\'',
         "decide:resolve",
-        DECIDING,
+        (
+            *DECIDING,
+            option("--agent", metavar="MODULE:NAME", help="check the result with this agent's tools now"),
+        ),
         choice=(
             option("--happened", metavar="RESULT", help="it took effect; its result (JSON, else text)"),
             option("--not-happened", action="store_true", help="it did not, and no longer can: it may run again"),
             option("--unknown", action="store_true", help="nobody can tell: the model is told not to repeat it"),
         ),
-        about=_WHAT_NEXT,
+        about=f"{_WHAT_NEXT}\nWithout --agent, a result that has not the form its tool declares is taken, and the "
+        "model is told so.",
     ),
     Command(
         "cancel",

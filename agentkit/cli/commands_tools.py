@@ -18,8 +18,10 @@ TOOLS: tuple[Command, ...] = (
             VERBOSE,
         ),
         about="check tells how long each tool is in tokens (an estimate: bytes / 4), descriptions that are missing,\n"
-        "names that are easily confused, and what the model's service would refuse; the exit code is 1 where\n"
-        "something is wrong. try checks the arguments as in a session, and asks before a tool that is not `read` runs.",
+        "names that are easily confused, what the model's service would refuse, and which schemas it could not be\n"
+        "asked to keep to (strict), with the reason; the exit code is 1 where something is wrong, or where the agent\n"
+        "asks for strict_tools and a schema has no strict form. try checks the arguments as in a session, and asks\n"
+        "before a tool that is not `read` runs.",
         stopped="What was running was cut off.",
     ),
 )

@@ -22,6 +22,7 @@ from agentkit.errors import AgentkitError, ApprovalVoid, ConfigurationError
 from agentkit.events import CancelRequested
 from agentkit.inbox import body_of
 from agentkit.journal.base import Journal
+from agentkit.journal.calls import topmost
 
 
 async def approve(options: argparse.Namespace, screen: Screen) -> int:
@@ -121,7 +122,8 @@ async def _tell_next(screen: Screen, options: argparse.Namespace, journal: Journ
     if driver:
         screen.line(f"{driver} drives the session and takes it up now", indent=2)
     else:
-        screen.line(f"a worker performs it, or: {hint(options, 'resume', session_id)}", indent=2)
+        driven = await topmost(journal, session_id)
+        screen.line(f"a worker performs it, or: {hint(options, 'resume', driven)}", indent=2)
 
 
 def _object(text: str) -> dict[str, Any]:

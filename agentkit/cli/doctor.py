@@ -30,6 +30,7 @@ from agentkit.journal.sqlite_check import check
 from agentkit.models import Model, contracts, openai
 from agentkit.models.address import loopback, port_of
 from agentkit.models.openai import Recipient
+from agentkit.models.scripted import ScriptedModel
 from agentkit.models.sse import decode
 
 _PACKAGE: Final = "agentkit-reasoning"
@@ -133,7 +134,7 @@ def _row(named: str | None) -> str | Path:
 
 
 async def _model(model: Any, *, offline: bool) -> AsyncIterator[Check]:
-    if not isinstance(model, Model):
+    if not isinstance(model, Model) or isinstance(model, ScriptedModel):
         yield Check("model", "ok", f"{model.name} is {type(model).__name__}: it needs no endpoint")
         return
     row = model.resolve()
@@ -304,9 +305,8 @@ async def _sessions(options: argparse.Namespace, says: str) -> AsyncIterator[Che
     yield Check("journal", "ok", f"{says}, {count(sum(resting.values()), 'session')}")
     if resting["faulted"] or resting["open"]:
         says = f"{count(resting['open'], 'turn')} open, {resting['faulted']} faulted"
-        yield Check(
-            "turns", "warn", says, f"{hint(options, 'sessions', '--status', 'faulted')} lists them; resume them"
-        )
+        which = [hint(options, "sessions", "--status", each) for each in ("open", "faulted") if resting[each]]
+        yield Check("turns", "warn", says, f"which: {', '.join(which)}; `agentkit resume` goes on with one")
     if waits["unknown"]:
         says = f"{count(waits['unknown'], 'call')} whose outcome nobody knows"
         yield Check("calls", "warn", says, f"{hint(options, 'pending')} shows them: look, and `agentkit resolve` each")

@@ -22,6 +22,7 @@ class Dossier:
     key: str
     said: tuple[str, ...]
     answered: str
+    caller: str  # the session whose model gave the words as a task; empty where a user said them
     starts: tuple[Start, ...]
     found: tuple[Decision, ...]
 
@@ -31,6 +32,7 @@ class Dossier:
             "idempotency_key": self.key,
             "user_said": self.said,
             "model_said": self.answered,
+            "called_by": self.caller,
             "starts": [
                 {"at": each.at.isoformat(), "process": each.process, "run": each.epoch, "event": each.seq}
                 for each in self.starts
@@ -45,21 +47,35 @@ async def dossiers(journal: Journal, session_id: str) -> Mapping[str, Dossier]:
     async for record in journal.read(session_id):
         state = apply(replace(state, seq=record.seq - 1), record.event)
         book.take(record)
-    said = tuple(text_of(message.parts) for message in state.said)
-    answers = (entry.message for entry in reversed(state.transcript) if isinstance(entry.message, AssistantMessage))
-    answered = next(answers, AssistantMessage()).text or ""
     lines = {call.key: book.lines.get(call.key, Line(call.key, call.tool)) for call in state.every_call}
-    return {key: _dossier(state.uid, line, said, answered) for key, line in lines.items()}
+    return {key: _dossier(state, line, key) for key, line in lines.items()}
 
 
-def _dossier(uid: str, line: Line, said: tuple[str, ...], answered: str) -> Dossier:
-    found = tuple(each for each in line.decisions if each.source == "reconcile")
-    return Dossier(f"{line.uid or uid}/{line.call}", said, answered, tuple(line.starts), found)
+def _dossier(state: State, line: Line, key: str) -> Dossier:
+    """Return it with the words of the step that asked: a deferred call may be of an earlier turn."""
+    turn, step, _ = map(int, key.split("."))
+    messages = next((each.messages for each in state.turns if each.number == turn), state.said)
+    answers = (
+        entry.message.text
+        for entry in reversed(state.transcript)
+        if (entry.turn, entry.step) == (turn, step) and isinstance(entry.message, AssistantMessage)
+    )
+    return Dossier(
+        key=f"{line.uid or state.uid}/{line.call}",
+        said=tuple(text_of(message.parts) for message in messages),
+        answered=next(answers, None) or "",
+        caller=state.parent,
+        starts=tuple(line.starts),
+        found=tuple(each for each in line.decisions if each.source == "reconcile"),
+    )
 
 
 def tell(screen: Screen, dossier: Dossier) -> None:
     """Write it below the question."""
-    for who, text in (*(("the user said", text) for text in dossier.said), ("the model said", dossier.answered)):
+    if dossier.caller:
+        screen.line(("called by session ", DIM), dossier.caller, indent=4)
+    asker = "the task is" if dossier.caller else "the user said"
+    for who, text in (*((asker, text) for text in dossier.said), ("the model said", dossier.answered)):
         if text:
             screen.line((f"{who}  ", DIM), text if len(text) <= _MOST else f"{text[:_MOST]}…", indent=4)
     for each in dossier.starts:

@@ -14,7 +14,8 @@ from agentkit.cli.screen import ASK, DIM, Screen
 from agentkit.core.events import UserSaid
 from agentkit.errors import ConfigurationError, NoSuchSession
 from agentkit.journal.base import Journal
-from agentkit.journal.keeping import AT_REST, Erasure, Old, Size, Sizes, ready_to_go
+from agentkit.journal.calls import calls, calls_by_caller
+from agentkit.journal.keeping import AT_REST, Erasure, Kin, Old, Size, Sizes, ready_to_go
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LIMIT = 20
@@ -55,14 +56,17 @@ async def erase(options: argparse.Namespace, screen: Screen) -> int:
         raise ConfigurationError("name sessions, or --matching PATTERN: one of the two")
     async with journal_of(options) as journal:
         names = options.ids or await matching(journal, options.matching)
-        forks = await _forks(journal, names)
+        below = await calls(journal, *names)
+        forks = await _forks(journal, [*names, *below])
         for name in names:
             screen.line(name)
+        for name in below:
+            screen.line(name, (" a sub-agent's: it goes with its caller", DIM))
         for name in forks:
             screen.line(name, (" a fork: it goes only with --forks" if not options.forks else " a fork", DIM))
         if forks and not options.forks:
             raise ConfigurationError("forks share what was said: nothing was erased. Say --forks to erase them, too")
-        if not agreed(options, screen, f"Erase {count(len(names) + len(forks), 'session')} for good?"):
+        if not agreed(options, screen, f"Erase {count(len(names) + len(below) + len(forks), 'session')} for good?"):
             screen.line("nothing was erased")
             return Exit.OK
         erased = await journal.erase(*names, forks=options.forks, structure=not options.no_structure)
@@ -78,8 +82,9 @@ async def vacuum(options: argparse.Namespace, screen: Screen) -> int:
             await _squeeze(journal, screen)
             return Exit.OK
         old = await journal.older(seconds)
-        children = {each.session_id: await journal.forks(each.session_id) for each in old}
-        going, left = ready_to_go(old, children, options.status or AT_REST)
+        forks = {each.session_id: await journal.forks(each.session_id) for each in old}
+        kin = Kin(forks, await calls_by_caller(journal) if old else {})
+        going, left = ready_to_go(old, kin, options.status or AT_REST)
         for each in going:
             screen.line(each.session_id, (f"   {each.status}, last event {moment(each.at)}", DIM))
         if left:

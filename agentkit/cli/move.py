@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agentkit.cli.exits import Exit
+from agentkit.cli.figures import count
 from agentkit.cli.keep import matching
 from agentkit.cli.project import hint, journal_of, known
 from agentkit.cli.screen import Screen
@@ -36,7 +37,8 @@ async def export(options: argparse.Namespace, screen: Screen) -> int:
             await known(journal, name)
         with _opened(Path(options.output), "xb") as file:
             await _write(journal, names, file, whole=whole)
-    screen.line(f"{f'session {options.id} is' if not whole else f'{len(names)} sessions are'} in {options.output}")
+    what = count(len(names), "session") if whole else f"session {options.id}"
+    screen.line(f"{what} {'is' if len(names) == 1 else 'are'} in {options.output}")
     return Exit.OK
 
 
@@ -54,15 +56,12 @@ async def import_(options: argparse.Namespace, screen: Screen) -> int:
 
 
 async def _taken(journal: Journal, file: BinaryIO, new_id: str | None) -> list[str]:
-    if new_id is None:
-        return await lines.import_all(journal, file, uid=uuid7)
-    return [await lines.import_(journal, file, uid=uuid7(), session_id=new_id)]
+    return await lines.import_all(journal, file, uid=uuid7, session_id=new_id)
 
 
 async def _write(journal: Journal, session_ids: list[str], file: BinaryIO, *, whole: bool) -> None:
-    for session_id in session_ids:
-        async for line in lines.export(journal, session_id, whole=whole):
-            file.write(line)
+    async for line in lines.export_all(journal, *session_ids, whole=whole):
+        file.write(line)
     file.flush()
 
 

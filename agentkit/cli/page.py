@@ -9,6 +9,7 @@ from agentkit.cli.figures import count, duration, moment, usage_line
 from agentkit.cli.phrases import call_text, names_in, phrase, shortened
 from agentkit.cli.screen import ASK, BAD, BOLD, DIM, GOOD, Screen
 from agentkit.cli.sentback import SentBack
+from agentkit.cli.sessions import standing
 from agentkit.cli.story import Story, TurnTold, told
 from agentkit.core.cutting import Cut
 from agentkit.core.messages import AssistantMessage, Part, Stored, text_of
@@ -17,7 +18,7 @@ from agentkit.journal.base import Head
 Fetch = Callable[[str], Awaitable[bytes]]
 
 _LINES, _CHARACTERS = 12, 1200
-_STYLES = {"completed": GOOD, "failed": BAD, "faulted": BAD}
+_STYLES = {"completed": GOOD, "failed": BAD, "faulted": BAD, "dead": BAD}
 
 
 class Page:
@@ -74,7 +75,8 @@ class Page:
             screen.line(("tools    ", DIM), ", ".join(f"{tool.name} ({tool.effect})" for tool in bound.tools) or "none")
         last = story.turns[-1] if story.turns else None
         reason = f": {last.reason}" if last and last.reason else ""
-        screen.line(("status   ", DIM), (f"{head.status}{reason}", _STYLES.get(head.status, ASK)))
+        rests = standing(head)
+        screen.line(("status   ", DIM), (f"{rests}{reason}", _STYLES.get(rests, ASK)))
         steps = sum(turn.steps for turn in story.turns)
         unusable = f" ({story.unusable} unusable)" if story.unusable else ""
         calls = f"{count(story.model_calls, 'model call')}{unusable} · {count(story.tool_calls, 'tool call')}"

@@ -77,7 +77,7 @@ def _nothing(_: Any, __: Names) -> None:
 
 
 def _run_started(event: events.RunStarted, _: Names) -> Phrase:
-    return Phrase("!", f"a new process took over ({event.process}): what was in flight is void", ASK)
+    return Phrase("!", f"driven anew, by {event.process}: what was in flight is void", ASK)
 
 
 def _model_started(event: events.ModelStarted, _: Names) -> Phrase | None:

@@ -13,6 +13,7 @@ import anyio
 
 from agentkit.cli.command import Command
 from agentkit.cli.exits import Exit, of_error
+from agentkit.cli.loop import fastest
 from agentkit.cli.screen import Screen
 from agentkit.errors import AgentkitError, ConfigurationError
 
@@ -41,7 +42,7 @@ def _run(command: Command, options: argparse.Namespace, screen: Screen) -> int:
     work = _function(command)
     try:
         if inspect.iscoroutinefunction(work):
-            return int(anyio.run(work, options, screen))
+            return int(anyio.run(work, options, screen, backend_options=fastest()))
         return int(work(options, screen))
     except KeyboardInterrupt:
         screen.fresh()

@@ -13,6 +13,7 @@ from agentkit.cli.screen import BAD, BOLD, DIM, Screen
 from agentkit.cli.waiting import Waiting, as_json, decided, describe, ways_out
 from agentkit.journal.asking import waiting
 from agentkit.journal.base import Asked, Head, InboxRow, Journal
+from agentkit.journal.calls import topmost
 from agentkit.workers.dead import is_dead, obituary, reason
 
 _LIMIT = 50
@@ -60,7 +61,7 @@ async def pending(options: argparse.Namespace, screen: Screen) -> int:
             found.append({**about, **as_json(each), **times, "decided": left})
             if not screen.json:
                 _show(screen, (session_id, asked), dossier)
-                _decide(screen, options, each, row)
+                _decide(screen, options, each, row, await topmost(journal, session_id))
     if screen.json:
         screen.result(found)
     elif not found:
@@ -71,27 +72,22 @@ async def pending(options: argparse.Namespace, screen: Screen) -> int:
 def _show(screen: Screen, question: tuple[str, Asked], dossier: Dossier | None) -> None:
     session_id, asked = question
     screen.line((asked.id, BOLD), ("   session ", DIM), session_id)
-    each = waiting(session_id, asked)
-    describe(screen, each)
-    if each.escalated_to:
-        since = f", {moment(each.escalated_at)}" if each.escalated_at else ""
-        screen.line(("escalated to  ", DIM), f"{each.escalated_to}{since}", indent=4)
+    describe(screen, waiting(session_id, asked))
     if dossier is not None:
         if asked.kind != "unknown":
             screen.line(("idempotency key  ", DIM), dossier.key, indent=4)
         tell(screen, dossier)
-    for word, at in (("escalates", asked.escalates_at), ("expires", asked.expires_at)):
-        if at is not None:
-            screen.line((f"{word}  ", DIM), moment(at), indent=4)
+    if asked.escalates_at is not None:
+        screen.line(("escalates  ", DIM), moment(asked.escalates_at), indent=4)
 
 
-def _decide(screen: Screen, options: argparse.Namespace, each: Waiting, row: InboxRow | None) -> None:
+def _decide(screen: Screen, options: argparse.Namespace, each: Waiting, row: InboxRow | None, driven: str) -> None:
     if row is None:
         for words in ways_out(options, each):
             screen.line((words, DIM), indent=4)
         return
     words = f"{row.kind} by {row.by}, {moment(row.at)}: a worker performs it, or "
-    screen.line((words, DIM), hint(options, "resume", each.session_id), indent=4)
+    screen.line((words, DIM), hint(options, "resume", driven), indent=4)
 
 
 def _text(at: datetime | None) -> str | None:
@@ -101,11 +97,12 @@ def _text(at: datetime | None) -> str | None:
 async def _heads(journal: Journal, status: str | None) -> AsyncIterator[Head]:
     async for session_id in journal.sessions():
         head = await journal.head(session_id)
-        if head is not None and status in {None, head.status, _standing(head)}:
+        if head is not None and status in {None, head.status, standing(head)}:
             yield head
 
 
-def _standing(head: Head) -> str:
+def standing(head: Head) -> str:
+    """Return how a session rests, as a person is to see it."""
     return "dead" if is_dead(head) else head.status
 
 
@@ -119,7 +116,7 @@ def _row(head: Head) -> tuple[str, ...]:
     return (
         head.session_id,
         head.agent,
-        _standing(head),
+        standing(head),
         str(head.last_seq),
         moment(head.created_at),
         driven_by(head) or "",

@@ -12,14 +12,16 @@ from agentkit.cli.figures import moment
 from agentkit.cli.page import Page
 from agentkit.cli.phrases import shortened
 from agentkit.cli.project import hint, journal_of, known
-from agentkit.cli.screen import ASK, BOLD, DIM, Screen
+from agentkit.cli.screen import ASK, BAD, BOLD, DIM, Screen
 from agentkit.cli.sessions import driven_by
 from agentkit.cli.story import Story, TurnTold, told
 from agentkit.cli.waiting import Waiting, as_json, tell
+from agentkit.events import HandedBack, PersonAnswered
 from agentkit.journal.asking import waiting
 from agentkit.journal.base import Head
 from agentkit.journal.codec import codec
 from agentkit.journal.watch import watched
+from agentkit.workers.dead import is_dead, obituary, reason
 
 _WIDE = 160  # characters of an event's body in the list
 
@@ -43,7 +45,7 @@ async def show(options: argparse.Namespace, screen: Screen) -> int:
         for row in await journal.inbox(options.id):
             by = f" by {row.by}" if row.by else ""
             screen.line((f"left for the session{by}, not taken up yet: {row.kind}, {moment(row.at)}", ASK))
-    _what_next(screen, options, head, story)
+    _what_next(screen, options, head, story, _has_the_word(records))
     return Exit.OK
 
 
@@ -70,12 +72,29 @@ def tell_event(screen: Screen, record: Record, *, full: bool) -> None:
     screen.line((f"{record.seq:>5} {record.at:%H:%M:%S} {place:<6} ", DIM), (f"{name:<16} ", BOLD), fields)
 
 
-def _what_next(screen: Screen, options: argparse.Namespace, head: Head, story: Story) -> None:
+def _has_the_word(records: list[Record]) -> str:
+    """Return the person who answers in the agent's place."""
+    word = ""
+    for record in records:
+        match record.event:
+            case PersonAnswered(by=person):
+                word = person
+            case HandedBack():
+                word = ""
+    return word
+
+
+def _what_next(screen: Screen, options: argparse.Namespace, head: Head, story: Story, person: str) -> None:
     for said in story.waiting:
         screen.line((f"message {said.id} waits for the turn's end", ASK))
     driver = driven_by(head)
     if driver:
         screen.line((f"driven by {driver} now", ASK))
+    elif is_dead(head):
+        screen.line((obituary(head), BAD))
+    elif person:
+        says = f"{person} answers in the agent's place; to let the agent answer again: "
+        screen.line((says, ASK), hint(options, "hand-back", options.id, "--by", "NAME"))
     elif story.open_turn is not None:
         words = "the turn failed; to try again: " if head.status == "faulted" else "the turn is open; to go on: "
         screen.line((words, ASK), hint(options, "resume", options.id))
@@ -90,6 +109,7 @@ def _as_json(head: Head, story: Story, asked: list[Waiting]) -> dict[str, Any]:
         "model": None if bound is None else bound.model,
         "contract": None if bound is None else bound.contract_id,
         "status": head.status,
+        "dead": reason(head) if is_dead(head) else None,
         "driven_by": driven_by(head),
         "usage": usage_json(story.usage),
         "model_calls": story.model_calls,

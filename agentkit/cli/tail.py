@@ -11,6 +11,7 @@ from agentkit.cli.sessions import driven_by
 from agentkit.cli.show import tell_event
 from agentkit.journal.base import Head, Journal
 from agentkit.journal.watch import LOOK_SECONDS, watched
+from agentkit.workers.dead import is_dead
 
 
 async def tail(options: argparse.Namespace, screen: Screen) -> int:
@@ -60,4 +61,4 @@ def _at_once(_: Head) -> bool:
 
 
 def _at_rest(head: Head) -> bool:
-    return head.last_seq > 0 and head.status != "open" and driven_by(head) is None
+    return is_dead(head) or (head.last_seq > 0 and head.status != "open" and driven_by(head) is None)

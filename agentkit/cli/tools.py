@@ -13,7 +13,7 @@ from agentkit.cli.agree import agreed
 from agentkit.cli.exits import Exit
 from agentkit.cli.named import found
 from agentkit.cli.screen import BAD, DIM, GOOD, Screen
-from agentkit.cli.told import length, problems
+from agentkit.cli.told import length, loosely, problems
 from agentkit.core.commands import Refuse
 from agentkit.core.events import CallSuspended, ToolUnknown
 from agentkit.core.messages import Part, Text
@@ -29,18 +29,20 @@ _FORM = f"MODULE:NAME, of a tool, a list of tools, a function that returns one, 
 async def tools(options: argparse.Namespace, screen: Screen) -> int:
     """List, check or try. Raises: ConfigurationError: what is named is not there, or holds no tools."""
     named = found(options.tools, Path.cwd(), "tools", _FORM)
-    async with _tools_of(named) as (offered, model, deps):
+    if inspect.iscoroutinefunction(named):
+        raise ConfigurationError(f"tools {options.tools}: an async function gives no tools; give {_FORM}")
+    async with _tools_of(named) as (offered, agent, deps):
         match options.what:
             case "list":
                 return _list(offered, screen)
             case "check":
-                return _check(offered, options.model or model, screen)
+                return _check(offered, agent, options.model, screen)
             case _:
                 return await _try(options, offered, deps, screen)
 
 
 @asynccontextmanager
-async def _tools_of(named: Any) -> AsyncIterator[tuple[Sequence[Tool[Any, ..., Any]], Any, Any]]:
+async def _tools_of(named: Any) -> AsyncIterator[tuple[Sequence[Tool[Any, ..., Any]], Agent[Any, Any] | None, Any]]:
     if callable(named) and not isinstance(named, Tool | Agent) and _takes_nothing(named):
         named = named()
     if isinstance(named, Tool):
@@ -51,7 +53,7 @@ async def _tools_of(named: Any) -> AsyncIterator[tuple[Sequence[Tool[Any, ..., A
         yield named, None, None
     else:
         async with answering(named, "tools") as (agent, deps):
-            yield agent.tools, agent.model, deps
+            yield agent.tools, agent, deps
 
 
 def _takes_nothing(function: Any) -> bool:
@@ -84,17 +86,22 @@ def _first_line(tool: Tool[Any, ..., Any]) -> str:
     return next(iter(tool.inputs.description.splitlines()), "")
 
 
-def _check(offered: Sequence[Tool[Any, ..., Any]], model: Any, screen: Screen) -> int:
+def _check(
+    offered: Sequence[Tool[Any, ..., Any]], agent: Agent[Any, Any] | None, model: str | None, screen: Screen
+) -> int:
     for each in offered:
         screen.line(f"{each.name}: about {length(each)} tokens")
     screen.line((f"together about {sum(map(length, offered))} tokens (an estimate: bytes / 4)", DIM))
-    chosen = Model(model) if isinstance(model, str) else model
-    wrong = list(problems(offered, chosen.resolve() if isinstance(chosen, Model) else None))
+    contracts = [each.resolve() for each in ([Model(model)] if model else agent.endpoints if agent else ())]
+    sent = [told for contract in contracts for told in loosely(offered, agent, contract)]
+    wrong = [*problems(offered, contracts), *(text for text, wanted in sent if wanted)]
     for text in wrong:
         screen.line(("wrong  ", BAD), text)
+    for text in (text for text, wanted in sent if not wanted):
+        screen.line(("note   ", DIM), text)
     if not wrong:
         screen.line(("nothing is wrong", GOOD))
-    if not isinstance(chosen, Model):
+    if not contracts:
         screen.line(("no service was checked for: say --model NAME", DIM))
     return Exit.ERROR if wrong else Exit.OK
 

@@ -17,6 +17,7 @@ from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Branch, Lease
 from agentkit.journal.keeping import tombstone
 from tests.journal.personal import WORDS, found, speak
+from tests.journal.test_journal_calls import talk
 
 Type = Callable[..., Any]
 DAY = 86_400_000
@@ -197,6 +198,32 @@ def test_an_age_is_read(text: str, seconds: int) -> None:
 def test_what_is_no_age_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="like 90d"):
         seconds_of(text)
+
+
+def with_calls(*names: str) -> list[str]:
+    """Make sessions with a sub-agent each; return the sub-agents' sessions."""
+
+    async def work() -> list[str]:
+        async with SQLiteJournal("agentkit.db") as journal:
+            return [call for name in names for call in await talk(journal, name)]
+
+    return anyio.run(work)
+
+
+def test_sub_agents_sessions_go_with_their_callers(agentkit: Type, desk: Path) -> None:
+    calls = with_calls("zoe", "old", "young")
+    aged(100, "old", *calls[2:])
+    assert agentkit("export", "zoe", "-o", "zoe.jsonl").code == 0
+    assert [name in (desk / "zoe.jsonl").read_text() for name in calls[:2]] == [True, True]
+    done = agentkit("erase", "zoe", "--yes")
+    told = [f"{name} a sub-agent's: it goes with its caller" for name in calls[:2]]
+    assert done.out.splitlines() == ["zoe", *told, "3 sessions erased"]
+    assert agentkit("import", "zoe.jsonl", "--journal", "there.db").out.count("is here now") == 3
+    copied = agentkit("import", "zoe.jsonl", "--journal", "there.db", "--as", "copy")
+    assert (copied.code, copied.out.count("is here now")) == (0, 1)
+    done = agentkit("vacuum", "--older-than", "90d")
+    assert done.out.splitlines()[-1] == "3 sessions erased"
+    assert "left alone: 2, as it is a call of a session that stays" in done.out
 
 
 def test_a_driven_session_is_not_erased(agentkit: Type) -> None:

@@ -261,7 +261,7 @@ SELDOM = (
     "  ✗ 1.1.1 g did not run (malformed)",
     "  ? 1.1.0 f waits for approval: an equal call is unknown",
     "  ✓ 1.1.0 f approved by ann  1.0 s",
-    "  ! a new process took over (host:1): what was in flight is void",
+    "  ! driven anew, by host:1: what was in flight is void",
     "  ✓ 1.1.0 f: the outcome stays unknown, says reconcile of f (the bank is closed)",
     "  ✓ 1.1.0 f: it did not happen, says ann",
     "  · 1.1.0 f waits for a session of its own: a session of its own",

@@ -269,7 +269,7 @@ def test_after_a_kill_the_same_command_goes_on(serve: Type, terminal: Type) -> N
     assert chat.end() == -signal.SIGKILL
     again = terminal(*CHAT)
     again.expect("going on")
-    again.expect("a new process took over")
+    again.expect("driven anew, by ")
     again.expect("Back again.")
     again.expect("> ")
     again.type("\x04")

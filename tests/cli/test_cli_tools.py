@@ -7,7 +7,8 @@ import pytest
 from tests.cli.conftest import Type
 
 SHOP = '''
-from agentkit import tool
+from pydantic import BaseModel
+from agentkit import Agent, Model, tool
 
 @tool(effect="read")
 def find_order(order_id: str) -> str:
@@ -40,6 +41,24 @@ def good():
     return [find_order, refund]
 
 bad = [find_order, find_orders, fetch]
+
+@tool(effect="read")
+def greet(name: str = "you") -> str:
+    """Greet.
+
+    Args:
+        name: whom.
+    """
+    return name
+
+class Bill(BaseModel):
+    lines: dict[str, int]
+
+flash = Model("deepseek-flash")
+loose = Agent(flash, tools=[find_order, greet])
+wants = Agent([flash, Model("m", base_url="http://127.0.0.1:9/v1", contract="openai")],
+              tools=[find_order, greet], settings={"strict_tools": True})
+bill = Agent(Model("m", base_url="http://127.0.0.1:9/v1", contract="openai"), output_type=Bill)
 plain = [print]
 '''
 
@@ -79,6 +98,22 @@ def test_check_says_what_is_wrong(agentkit: Type) -> None:
     ):
         assert text in done.out
     assert agentkit("tools", "check", "toolshop:bad", "--model", "nonesuch").code == 2
+
+
+def test_check_says_what_a_service_would_not_be_asked_to_keep_to(agentkit: Type) -> None:
+    why = "greet: name is optional, and DeepSeek's subset knows no null"
+    note = agentkit("tools", "check", "toolshop:loose")
+    assert f"note   deepseek-v4: with strict_tools, sent non-strict: {why}" in note.out
+    assert (note.code, "nothing is wrong" in note.out) == (0, True)
+    wrong = agentkit("tools", "check", "toolshop:wants")
+    assert f"wrong  deepseek-v4: sent non-strict: {why}" in wrong.out
+    assert (wrong.code, "openai: " in wrong.out, "no service was checked" in wrong.out) == (1, False, False)
+    assert agentkit("tools", "check", "toolshop:wants", "--model", "gpt-5.1").code == 0
+    answer = agentkit("tools", "check", "toolshop:bill")
+    assert "note   openai: the schema of the answer is sent non-strict: lines: keys that are not named" in answer.out
+    unserved = agentkit("tools", "check", "toolshop:good", "--model", "kimi-k2.6")
+    assert "its contract row knows no strict functions" in unserved.out
+    assert unserved.code == 0
 
 
 def test_try_runs_a_read_and_asks_before_anything_else(agentkit: Type) -> None:
