@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage  # type: ignore[import-not-found]
-from langgraph.checkpoint.sqlite import SqliteSaver  # type: ignore[import-not-found]
-from langgraph.graph import END, START, MessagesState, StateGraph  # type: ignore[import-not-found]
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import END, START, MessagesState, StateGraph
 
 QUESTION = "Read the whole book, page by page, and say when you are done."
 THINKING = "The next page has to be looked up, and after it the one behind it. " * 4

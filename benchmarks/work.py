@@ -26,24 +26,6 @@ async def look_up(page: int, size: int) -> str:
     return page_text(page, size)
 
 
-SCHEMA: dict[str, Any] = {
-    "type": "function",
-    "function": {
-        "name": "look_up",
-        "description": "Look a page of the book up.",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "page": {"type": "integer", "description": "its number."},
-                "size": {"type": "integer", "description": "how many characters of it."},
-            },
-            "required": ["page", "size"],
-            "additionalProperties": False,
-        },
-    },
-}
-
-
 def script(steps: int, size: int) -> str:
     """Return the emulator's script of a session of so many steps, with results of `size` bytes."""
     return json.dumps({"*": [*_asking(steps, size), {"reasoning": THINKING, "content": "Done."}]})

@@ -8,9 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.environments import FOLDER, made
+from benchmarks.sides import LANGGRAPH
+
 _HERE = Path(__file__).parent
-_HOME = _HERE.parent / ".venv-langgraph"
-PINNED = ("langgraph==1.2.22", "langgraph-checkpoint-sqlite==3.1.2")
+_HOME = FOLDER / LANGGRAPH.name
+PINNED = tuple(each for each in LANGGRAPH.requires if each.startswith("langgraph"))
 
 Command = Callable[[str, str, int, int], list[str]]
 """From a place, a worker's name, sessions in a round and steps in a session to what is run."""
@@ -102,11 +105,6 @@ def dbos(place: str, name: str, sessions: int, steps: int) -> list[str]:
 
 
 def install_langgraph() -> None:
-    """Make LangGraph's environment from the package registry, once."""
-    ready = _HOME / "ready"
-    if ready.exists() and ready.read_text("utf-8") == "\n".join(PINNED):
-        return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(_HOME)], check=True)  # noqa: S603 - our own program
-    pip = [str(_HOME / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINNED]
-    subprocess.run(pip, check=True, stderr=subprocess.DEVNULL)  # noqa: S603 - our own program
-    ready.write_text("\n".join(PINNED), "utf-8")
+    """Make LangGraph's environment from the package registry, once. Raises: RuntimeError: it could not be made."""
+    if failed := made(LANGGRAPH).failed:
+        raise RuntimeError(failed)
