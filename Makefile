@@ -3,8 +3,9 @@ PYTHON ?= python3
 # A third of the tests' time is waiting: three at once keep two cores busy.
 PYTEST = .venv-test/bin/python -m pytest -n 3 --dist worksteal
 
-# What goes through agentkit/models/openai.py, the SDK's only home. Reading and writing never see the SDK.
-ASKING = $(addprefix tests/models/test_models_,$(addsuffix .py,asking backoff blame emulated model responses_emulated transport))
+# What goes through the SDK and the transport under it. Reading and writing never see either.
+ASKING = $(addprefix tests/models/test_models_,$(addsuffix .py,\
+	asking backoff blame emulated endpoint keys model responses_emulated transport)) tests/contracts/test_every_row.py
 
 .PHONY: demo test test-full crash test-openai2 bench lint node clean
 
@@ -20,10 +21,10 @@ test-full: .venv-test/ready .venv-data/ready  ## and the long forms of the crash
 crash: .venv-test/ready  ## 200 sessions of 20 steps, three workers, one killed, on each engine; SEED=… for the same again
 	.venv-test/bin/python -m pytest -s -m full --timeout 900 tests/durable/test_crash_workers.py
 
-test-openai2: .venv-openai2/ready  ## whatever asks through the SDK, with its second major version
-	.venv-openai2/bin/python -m pytest -n 2 --dist worksteal $(ASKING)
+test-openai2: .venv-openai2/ready  ## whatever asks, through the SDK's second major version, on httpx; `test` is on aiohttp
+	AGENTKIT_TRANSPORT=httpx .venv-openai2/bin/python -m pytest -n 2 --dist worksteal $(ASKING)
 
-bench: .venv-test/ready  ## against the floors, in one run; writes benchmarks/RESULTS.md
+bench: .venv-test/ready  ## against the floors and the peers, in one run of about twenty minutes; writes benchmarks/RESULTS.md
 	.venv-test/bin/python -m benchmarks
 
 lint: .venv-test/ready
@@ -66,4 +67,4 @@ define environment
 endef
 
 clean:
-	rm -rf .venv-demo .venv-test .venv-openai2 .venv-data .node .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv-demo .venv-test .venv-openai2 .venv-data .venv-peers .node .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -7,7 +7,7 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     **dict.fromkeys(("__init__", "apart", "emulator", "errors", "ids"), ""),
     "agent": "core errors journal.memory models result session subagent tools",
     "answering": "core errors models.base prefix recorder",
-    "children": "core errors inbox journal.base questions recorder",
+    "children": "core errors inbox journal.base journal.calls questions recorder",
     "core": "errors",
     "decisions": "core errors inbox journal.base questions",
     "desk": "children core decisions errors ids inbox journal.base questions recorder redaction",
@@ -27,11 +27,12 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     "redaction": "core errors",
     "result": "core errors questions",
     "session": "apart children core decisions desk driver errors forks ids inbox journal.base journal.watch "
-    "means observe questions recorder redaction result stream upgrades",
+    "means questions recorder redaction result stream upgrades",
     "subagent": "core errors recorder result session tools",
     "stream": "core recorder result",
     "upgrades": "answering core errors recorder",
-    "workers": "agent apart children errors events ids journal.address journal.base redaction session tools.running",
+    "workers": "agent apart errors events ids journal.address journal.base journal.calls redaction session "
+    "tools.running",
 }
 # What only a type checker sees.
 TYPING_ARROWS = {
@@ -45,18 +46,19 @@ TYPING_ARROWS = {
 }
 
 HOMES = {  # where in agentkit a third-party package is at home; "*" is everywhere but the core
+    "aiohttp": "agentkit/models/aio.py",
     "anyio": "*",
     "cryptography": "agentkit/journal/keys.py",
     "dbos": "agentkit/workers/dbos.py",
     "docstring_parser": "agentkit/tools/docstrings.py",
     "genai_prices": "agentkit/models/prices.py",
-    "httpx2": "agentkit/models/openai.py agentkit/tools/mcp/place.py agentkit/tools/openapi/sending.py "
+    "httpx2": "agentkit/models/sdk.py agentkit/tools/mcp/place.py agentkit/tools/openapi/sending.py "
     "tools/agentkit_tools/http.py tools/agentkit_tools/_connecting.py",
     "json_repair": "agentkit/tools/repair.py",
     "jsonschema": "agentkit/tools/validate.py agentkit/tools/keywords.py",
     "jsonschema_specifications": "agentkit/tools/validate.py",
     "mcp": "agentkit/tools/mcp/",
-    "openai": "agentkit/models/openai.py",
+    "openai": "agentkit/models/sdk.py agentkit/models/openai.py",
     "openapi_pydantic": "agentkit/tools/openapi/document.py",
     "psycopg": "agentkit/journal/postgres/ tools/agentkit_tools/_postgres.py",
     "pydantic": "agentkit/core/contract.py "  # a table's row
@@ -65,7 +67,8 @@ HOMES = {  # where in agentkit a third-party package is at home; "*" is everywhe
     "agentkit/subagent.py tools/agentkit_tools/knowledge.py "  # a tool's arguments
     "agentkit/tools/output.py "  # an answer's type
     "agentkit/tools/mcp/link.py agentkit/tools/openapi/document.py",  # what a library raises
-    "pydantic_core": "agentkit/tools/results.py agentkit/tools/returned.py agentkit/journal/jsonbytes.py",
+    "pydantic_core": "agentkit/tools/results.py agentkit/tools/returned.py agentkit/journal/jsonbytes.py "
+    "agentkit/journal/quick.py agentkit/models/sse.py",
     "referencing": "agentkit/tools/validate.py agentkit/tools/keywords.py agentkit/tools/openapi/document.py",
     "regex": "agentkit/tools/patterns.py",
     "rich": "agentkit/cli/",

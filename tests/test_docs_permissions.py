@@ -1,12 +1,12 @@
 """docs/permissions.md is true: its programs run, and what they print is what the page says."""
 
-import re
 from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "permissions.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+from tests.pages import Page
+
+PAGE = Page("permissions")
 PRINTED = [
     [
         "refund - amount is 250, above 100",
@@ -25,9 +25,9 @@ def test_its_programs(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(BLOCKS[number], "docs/permissions.md", "exec"), {"__name__": "docs"})  # noqa: S102 - its own program
+    PAGE.here(PAGE.programs[number])
     assert capsys.readouterr().out.splitlines() == PRINTED[number]
 
 
 def test_all_of_them_are_tried() -> None:
-    assert len(BLOCKS) == len(PRINTED)
+    assert len(PAGE.programs) == len(PRINTED)

@@ -4,7 +4,6 @@ import inspect
 import re
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +12,15 @@ from agentkit import ToolContext
 from agentkit.core.commands import Go, Hold
 from agentkit.messages import Image, Text
 from agentkit.tools.dispatch import Dispatch
+from tests.pages import Page
 from tests.tools.conftest import MakeJob, make_job
 
 __all__ = ["make_job"]  # a fixture
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "tools.md").read_text("utf-8")
-NAMES: dict[str, Any] = {"__name__": "docs_tools"}
-for _block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
-    exec(compile(_block, "docs/tools.md", "exec"), NAMES)  # noqa: S102 - the document's own program
+PAGE = Page("tools")
+NAMES: dict[str, Any] = {}
+for _program in PAGE.programs:
+    NAMES = PAGE.here(_program, **NAMES)
 TOOLS = ("order", "find", "ship_to_ann", "paying", "book", "chart", "find_order")
 GIVEN: dict[str, tuple[dict[str, Any], Any]] = {
     "order": (
@@ -84,7 +84,7 @@ def test_the_rule_names_properties(dispatch: Dispatch) -> None:
 
 
 def test_what_it_says_of_declared_is_there() -> None:
-    place = re.search(r"help\((agentkit\.tools\.declared)\.(Declared)\)", PAGE)
+    place = re.search(r"help\((agentkit\.tools\.declared)\.(Declared)\)", PAGE.text)
     assert place is not None
     module = __import__(place[1], fromlist=[place[2]])
     assert "effect" in inspect.signature(getattr(module, place[2])).parameters

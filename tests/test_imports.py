@@ -45,3 +45,27 @@ def test_import_takes_at_most_250_ms_of_cpu() -> None:
 def test_a_service_client_is_loaded_when_it_is_asked_for() -> None:
     _, modules = fresh("import agentkit.models\nagentkit.models.openai")
     assert "openai" in modules
+
+
+FIRST_REQUEST = """
+import os, sys, threading, anyio
+from agentkit import Model
+from agentkit.errors import ConfigurationError
+from agentkit.models.base import Body
+main = []
+def told(event, args):
+    if event == "import" and args[0] == "openai":
+        main.append(threading.current_thread() is threading.main_thread())
+sys.addaudithook(told)
+os.environ["AGENTKIT_TRANSPORT"] = "none"  # refused once the client is loaded
+model = Model("m", base_url="http://127.0.0.1:9/v1")
+try:
+    anyio.run(model.call, Body(b"{}", []), model.resolve(), None)
+except ConfigurationError:
+    assert main == [False], main
+"""
+
+
+def test_the_first_request_loads_the_client_in_a_thread_so_that_others_need_not_wait() -> None:
+    _, modules = fresh(FIRST_REQUEST)
+    assert "openai" in modules

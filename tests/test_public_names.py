@@ -69,7 +69,7 @@ CALLABLES = {  # "*": what follows is given by name
 }
 MORE = {  # parameters beyond it, each with a default
     "MemoryJournal.__init__": {"redaction"},
-    "SQLiteJournal.__init__": {"ttl", "create", "keys", "redaction"},
+    "SQLiteJournal.__init__": {"ttl", "create", "keys", "redaction", "wait"},
     "Session.fork": {"say", "asks"},
     "replay": {"live", "deps"},
     "tool": {

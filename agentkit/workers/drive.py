@@ -10,11 +10,11 @@ from functools import partial
 
 import anyio
 
-from agentkit.children import parent_of
 from agentkit.errors import Fenced, JournalError, KeyMissing, RedactionFailed, SessionBusy
 from agentkit.events import ModelFailed
 from agentkit.ids import process_name, uuid7
 from agentkit.journal.base import Head, Journal
+from agentkit.journal.calls import caller_of
 from agentkit.redaction import in_words
 from agentkit.session import Session, driven
 from agentkit.tools.running import outlives_exit
@@ -48,7 +48,7 @@ async def drive(journal: Journal, who: Who, session_id: str) -> Rest:
     before = await journal.head(session_id)
     if before is None or before.erased:
         return "nothing"
-    if caller := await parent_of(journal, session_id):  # a sub-agent's goes on within its caller
+    if caller := await caller_of(journal, session_id):  # a sub-agent's goes on within its caller
         return await drive(journal, who, caller)
     if is_dead(before):
         return "dead"
