@@ -54,7 +54,7 @@ def talk(path: Path, agent: Agent, *words: str) -> None:
 @pytest.fixture
 def path(desk: Path) -> Path:
     (desk / "family.py").write_text(FAMILY, "utf-8")
-    (desk / "broken.py").write_text(BROKEN, "utf-8")
+    (desk / "falls.py").write_text(BROKEN, "utf-8")
     return desk / "agentkit.db"
 
 
@@ -62,7 +62,7 @@ def dead(agentkit: Type) -> None:
     agentkit("say", "s", "hello")
     for _ in range(3):
         anyio.run(anyio.sleep, 0.8)  # a failed drive is not tried again at once
-        agentkit("worker", "--agent", "broken:desk", "--once", "--ttl", "1")
+        agentkit("worker", "--agent", "falls:desk", "--once", "--ttl", "1")
 
 
 def test_show_tells_that_a_session_is_a_dead_letter_and_tail_leaves(path: Path, agentkit: Type) -> None:

@@ -125,7 +125,7 @@ async def kill_one(hired: Crew, chance: random.Random) -> Killed:
             assert all(worker.poll() is None for worker in hired.workers), hired.log
             await anyio.sleep(0.02)
     await anyio.sleep(chance.uniform(0, 0.1))
-    busy = {line.words[2] for line in hired.world.lines("paid")[-4 * plan.workers :]}
+    busy = {line.words[2] for line in hired.world.lines("paid")[-plan.workers :]}
     victim = chance.choice([worker for worker in hired.workers if str(worker.pid) in busy])
     hired.workers.remove(victim)
     at = time.time()

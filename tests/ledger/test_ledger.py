@@ -349,5 +349,6 @@ async def test_pending_tells_when_a_question_expires_and_who_was_told(tmp_path: 
     assert expires_at - asked_at == timedelta(hours=1)
     assert (waiting["escalated_to"], waiting["user_said"], waiting["starts"]) == ("the boss", ["please"], [])
     shown = typed(tmp_path, "pending").stdout
-    assert "escalated to  the boss" in shown
-    assert f"expires  {expires_at:%Y-%m-%d %H:%M:%S} UTC" in shown
+    assert "escalated to the boss  " in shown
+    assert "    expires in " in shown
+    assert f"{expires_at:%Y-%m-%d %H:%M:%S} UTC" in shown
