@@ -160,7 +160,8 @@ class Session(Generic[D, O]):
         owner = process_name()
         if said is None and await self._journal.head(self.id) is None:
             raise NothingToResume(f"session {self.id!r} has no turn yet: use run(message)")
-        children.refuse_another(self._agent.name, self.id, self._recorder.state)
+        if not self._caller:
+            children.refuse_another(self._agent.name, self.id, self._recorder.state)
         try:
             lease = await self._journal.claim(self.id, uid=uuid7(), agent=self._filed, owner=owner)
         except SessionBusy:

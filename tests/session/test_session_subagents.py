@@ -342,6 +342,21 @@ async def test_another_agent_does_not_drive_a_childs_session() -> None:
     assert till.done == ["7"]
 
 
+async def test_a_child_whose_agent_has_another_name_now_is_still_its_callers() -> None:
+    till, journal = Till(), MemoryJournal()
+    for name in ("helper", "refunds"):
+        child = Agent(Played(PAY, "paid"), name=name, tools=[refund(needs_approval=True)], deps_type=Till)
+        tools = [child.as_tool(name="helper")]
+        agent: Agent[Till, str] = Agent(Played(ASK, "done"), name="desk", tools=tools, deps_type=Till)
+        async with Session(agent, "s", journal=journal, deps=till) as session:
+            if name == "helper":
+                (approval,) = (await session.run("go")).approvals
+                await session.approve(approval, by="ann")
+            else:
+                assert (await session.resume()).output == "done"
+    assert till.done == ["7"]
+
+
 async def test_a_child_that_was_driven_by_itself_wakes_its_parent() -> None:
     till, child = Till(), helper(Played(PAY, "refunded"), refund(needs_approval=True))
     async with desk(Played(ASK, "done"), journal := MemoryJournal(), till, child) as session:
