@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from agentkit.core.events import RunStarted
-from agentkit.core.record import Record
+from agentkit.core.record import Row
 from agentkit.core.state import State
 
 
@@ -37,14 +37,15 @@ class Clock:
         at, mark = self.synced or (datetime.now(UTC), time.monotonic())
         return at + timedelta(seconds=time.monotonic() - mark)
 
-    def saw(self, record: Record, *, working: bool) -> None:
-        """Take an event; `working`: something was in flight before it."""
-        if record.turn != self.turn:
-            self.turn, self.worked = record.turn, timedelta()
-        elif self.last is not None and working and not isinstance(record.event, RunStarted):
-            self.worked += record.at - self.last
-        self.last, self.mark = record.at, time.monotonic()
-        self.times[record.seq] = record.at
+    def saw(self, row: Row, *, working: bool) -> None:
+        """Take an event, as the fields of its record; `working`: something was in flight before it."""
+        seq, at, turn, _, event, _ = row
+        if turn != self.turn:
+            self.turn, self.worked = turn, timedelta()
+        elif self.last is not None and working and not isinstance(event, RunStarted):
+            self.worked += at - self.last
+        self.last, self.mark = at, time.monotonic()
+        self.times[seq] = at
 
     def forget(self, state: State) -> None:
         """Keep only the times of events that open calls name."""
@@ -68,5 +69,7 @@ def working(state: State) -> bool:
     """Tell whether something is in flight: a model call, or a call of a tool."""
     if state.flight is not None:
         return True
-    calls = state.every_call
-    return bool(calls) and any(call.status == "started" for call in calls)
+    for call in state.every_call:  # noqa: SIM110 - asked before every event: `any` takes three times as long
+        if call.status == "started":
+            return True
+    return False

@@ -16,7 +16,7 @@ import anyio
 
 from agentkit import Journal, MemoryJournal
 from agentkit.journal import open_journal
-from benchmarks.growth import hold
+from benchmarks.growth import again_and_again, hold
 
 SIZE = 1_000  # bytes of a tool's result
 _MESSAGE = b'{"parts":["Read the whole book, page by page, and say when you are done."]}'
@@ -39,11 +39,7 @@ class Listening(MemoryJournal):
 
 async def whole(steps: int) -> Hold:
     """Return what holds a session, model and tool included."""
-
-    async def one(journal: Journal, name: str) -> None:
-        await hold(journal, name, steps, SIZE)
-
-    return one
+    return again_and_again(steps, SIZE)
 
 
 async def alone(steps: int) -> Hold:

@@ -1,9 +1,10 @@
 """An event with its place and time: what a journal gives back."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from agentkit.core.events import AnyEvent
+from agentkit.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,7 @@ class Record:
     step: int | None
     event: AnyEvent
     epoch: int = 0
+
+
+Row: TypeAlias = tuple[int, datetime, int, int | None, AnyEvent, int]
+"""The fields of a record, in order: a long history is folded from them, and needs no value around each."""

@@ -4,16 +4,17 @@ The methods before `_` are for programs; the rest is spoken by `session` and `dr
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import field
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from agentkit.core.binding import Blob
 from agentkit.core.events import AnyEvent
-from agentkit.core.record import Record
+from agentkit.core.record import Record, Row
 from agentkit.core.spec import Status
+from agentkit.core.values import dataclass
 from agentkit.core.waiting import Waiting
 from agentkit.journal.keeping import Erasure, Old, Sizes, Trace
 
@@ -65,6 +66,7 @@ class Lease:
     at: datetime | None = field(default=None, compare=False)  # when it was taken, by the journal's clock
     data_key: str | None = field(default=None, compare=False)  # the name of the key that what is said is sealed with
     uid: str = field(default="", compare=False)  # of the session
+    row: int = field(default=0, compare=False)  # of the session, where the journal knows it by a number; 0: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,15 @@ class Wakes(Protocol):
         ...
 
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def shields(append: _F) -> _F:
+    """Say of an `append` that no cancel reaches it where it waits: whoever appends need not keep it off."""
+    append.shields = True  # type: ignore[attr-defined]  # what overrides it in a class that extends this one says nothing
+    return append
+
+
 class Journal(ABC):
     """Where events are kept. Open it with `async with`; `Session` opens a journal that is not open yet by itself.
 
@@ -252,6 +263,11 @@ class Journal(ABC):
     @abstractmethod
     def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Yield the session's events behind `after`, in order; of a fork, those it shares with its parent first."""
+
+    async def pages(self, session_id: str, *, after: int = 0) -> AsyncIterator[Sequence[Row]]:
+        """Yield what `read` does, many at a time and as bare fields: how a long history is folded fast."""
+        async for told in self.read(session_id, after=after):
+            yield [(told.seq, told.at, told.turn, told.step, told.event, told.epoch)]
 
     @abstractmethod
     async def blob(self, session_id: str, name: str) -> bytes:

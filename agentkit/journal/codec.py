@@ -36,7 +36,6 @@ UPGRADES: Mapping[tuple[str, int], Upgrade] = MappingProxyType(
 IGNORABLE: frozenset[type[AnyEvent]] = frozenset({CallEscalated})
 """Types that came after format 1 was pinned, and that an older version may read past: nothing runs because of them."""
 
-_OWN_KEYS = ("v", "ignorable")
 _IN_COLUMN = {"input_tokens": "in", "cached_tokens": "cached", "output_tokens": "out", "reasoning_tokens": "reasoning"}
 _IN_EVENT = {short: name for name, short in _IN_COLUMN.items()}
 
@@ -77,32 +76,38 @@ class Codec:
             body["ignorable"] = True
         return name, body
 
-    def unpack(self, name: str, stored: Any) -> AnyEvent | None:
-        """Return the event of a type and a body; None for one that is unknown and may be read past.
+    def unpack(self, name: str, body: Any) -> AnyEvent | None:
+        """Return the event of a type and a body, which is used up; None for one that is unknown and may be read past.
 
         Raises:
             ForeignJournal: a type, or a version of one, that this version of agentkit does not know.
             JournalError: the body is not what this type's body looks like.
         """
-        if not isinstance(stored, dict):
+        if not isinstance(body, dict):
             raise JournalError(f"the body of {name} is not a JSON object")
-        own = "v" in stored or "ignorable" in stored
-        body = {key: value for key, value in stored.items() if key not in _OWN_KEYS} if own else stored
-        version, newest = stored.get("v", 1), self._versions.get(name, 0)
-        if not isinstance(version, int) or not 1 <= version <= newest:
-            if stored.get("ignorable") is True:
+        version, ignorable = body.pop("v", 1), body.pop("ignorable", False)
+        if version != self._versions.get(name) or type(version) is not int:
+            if ignorable is True and not self._knows(name, version):
                 return None
+            body = self._upgraded(name, version, body)
+        try:
+            return quick(self._kinds[name])(body)  # type: ignore[no-any-return]  # it makes that kind
+        except (ValueError, Misfit):
+            return self._judged(name, body)
+
+    def _knows(self, name: str, version: object) -> bool:
+        return isinstance(version, int) and 1 <= version <= self._versions.get(name, 0)
+
+    def _upgraded(self, name: str, version: Any, body: dict[str, Any]) -> dict[str, Any]:
+        newest = self._versions.get(name, 0)
+        if not self._knows(name, version):
             raise ForeignJournal(
                 f"{name}, version {version!r:.20}, is unknown to this version of agentkit, which reads up to {newest}. "
                 "A later version wrote it: read it with that one"
             )
         for older in range(version, newest):
             body = self._upgrades[name, older](body)
-        try:
-            event: AnyEvent = quick(self._kinds[name])(body)
-        except (ValueError, Misfit):
-            event = self._judged(name, body)
-        return event
+        return body
 
     def _judged(self, name: str, body: Mapping[str, Any]) -> AnyEvent:
         try:
@@ -117,12 +122,13 @@ class Codec:
         usage = body.pop("usage", None)
         return Stored(name, dumps(body), None if usage is None else dumps(_renamed(usage, _IN_COLUMN)))
 
-    def decode(self, stored: Stored) -> AnyEvent | None:
-        """Return the event of a row. Raises: as `unpack`, and JournalError for bytes that are not JSON."""
-        body = decode_json(stored.body)
-        if stored.usage is not None and isinstance(body, dict):
-            body["usage"] = _renamed(decode_json(stored.usage), _IN_EVENT)
-        return self.unpack(stored.type, body)
+    def decode(self, stored: tuple[str, bytes, bytes | None]) -> AnyEvent | None:
+        """Return the event of a row: `Stored`, or a bare tuple. Raises: as `unpack`; JournalError: it is not JSON."""
+        name, data, usage = stored
+        body = decode_json(data)
+        if usage is not None and isinstance(body, dict):
+            body["usage"] = _renamed(decode_json(usage), _IN_EVENT)
+        return self.unpack(name, body)
 
 
 def _renamed(usage: Any, names: Mapping[str, str]) -> Any:

@@ -1,11 +1,11 @@
 """What is said about keeping and erasing: sizes, ages, the structure that outlives an erased conversation."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
 from agentkit.core.spec import Usage
+from agentkit.core.values import dataclass
 from agentkit.errors import ErasureUnfinished, JournalError
 
 AT_REST = ("completed", "cancelled", "limit", "failed", "idle")

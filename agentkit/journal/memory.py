@@ -5,7 +5,7 @@
 import sys
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -16,6 +16,7 @@ from agentkit.core.binding import Blob
 from agentkit.core.record import Record
 from agentkit.core.replacing import replace
 from agentkit.core.spec import Status
+from agentkit.core.values import dataclass
 from agentkit.core.waiting import Waiting
 from agentkit.errors import Fenced, JournalError, NoSuchSession, SessionBusy, SessionErased, SessionHasForks
 from agentkit.journal.asking import waiting
@@ -33,6 +34,7 @@ from agentkit.journal.base import (
     Journal,
     Lease,
     Ready,
+    shields,
 )
 from agentkit.journal.calls import calls
 from agentkit.journal.codec import Stored, codec, usage_of
@@ -46,6 +48,8 @@ _PAUSE = timedelta(seconds=5)  # after a claim that came to nothing, for each of
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """An event as it is held."""
+
     seq: int
     at: datetime
     turn: int
@@ -56,6 +60,8 @@ class _Row:
 
 @dataclass(slots=True)
 class _Held:
+    """A session."""
+
     head: Head
     events: list[_Row] = field(default_factory=list)
     inbox: dict[tuple[str, str], InboxRow] = field(default_factory=dict)
@@ -131,6 +137,7 @@ class MemoryJournal(Journal):
             until = None if trouble is None else datetime.now(UTC) + _PAUSE * tries
             held.head = replace(held.head, owner=None, lease_until=until, tries=tries, trouble=trouble)
 
+    @shields
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
         held = self._sessions.get(lease.session_id)
         if held is None or (held.head.epoch, held.head.last_seq) != (lease.epoch, after) or held.head.owner is None:

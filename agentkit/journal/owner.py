@@ -7,11 +7,12 @@ false "dead" costs nothing but work, since the epoch fences: still, only what is
 
 import os
 import socket
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+from agentkit.core.values import dataclass
 from agentkit.journal.jsonbytes import decode_json, encode_json
 
 _PROC = Path("/proc")
@@ -42,7 +43,7 @@ class Owner:
 
     def text(self) -> str:
         """Return the owner as the journal records it."""
-        return encode_json(asdict(self)).decode()
+        return _text(self)
 
     def is_same_process(self, other: "Owner") -> bool:
         """Tell whether both are one process, whatever its program calls itself."""
@@ -67,6 +68,11 @@ class Owner:
 
     def __str__(self) -> str:
         return f"{self.name} (process {self.pid} on {self.host})"
+
+
+@lru_cache(maxsize=16)  # each claim of a lease asks for it
+def _text(owner: Owner) -> str:
+    return encode_json(asdict(owner)).decode()
 
 
 @lru_cache(maxsize=1)  # a fork has another pid

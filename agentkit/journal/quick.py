@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from pydantic_core import SchemaValidator, core_schema
 
+from agentkit.core.messages import Text
 from agentkit.journal.shape import shape_of
 
 _SCALARS: Final[Mapping[Any, core_schema.CoreSchema]] = {
@@ -18,6 +19,8 @@ _SCALARS: Final[Mapping[Any, core_schema.CoreSchema]] = {
     int: core_schema.int_schema(strict=True),
     bool: core_schema.bool_schema(strict=True),
 }
+
+_TEXT: Final = core_schema.no_info_after_validator_function(Text, _SCALARS[str])
 
 
 @cache
@@ -39,7 +42,8 @@ def _of(hint: Any) -> core_schema.CoreSchema:
     some = [arg for arg in args if arg is not NoneType]
     if origin in {Union, UnionType} and len(some) == 1:
         return core_schema.nullable_schema(_of(some[0]))
-    return core_schema.no_info_plain_validator_function(shape_of(hint).unpack)
+    unpack = core_schema.no_info_plain_validator_function(shape_of(hint).unpack)
+    return core_schema.union_schema([_TEXT, unpack], mode="left_to_right") if Text in args else unpack
 
 
 def _fields(kind: type[Any]) -> core_schema.CoreSchema:

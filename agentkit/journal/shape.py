@@ -193,7 +193,7 @@ def _packer(kind: type, fields: list[tuple[str, Callable[[Any], Any], Any]]) -> 
         body, name = dict[str, Any](), ""
         try:
             for item, (name, pack_item, default) in zip(read(value), fields, strict=True):
-                if item is not default and item != default:
+                if item is not default and (default is _REQUIRED or default is None or item != default):
                     body[name] = pack_item(item)
         except Misfit as misfit:
             raise misfit.within(name) from None

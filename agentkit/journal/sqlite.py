@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
+from anyio.lowlevel import cancel_shielded_checkpoint
 
-from agentkit.core.record import Record
+from agentkit.core.record import Record, Row
 from agentkit.core.spec import Status
 from agentkit.core.waiting import Waiting
 from agentkit.errors import ErasureUnfinished, JournalError
@@ -29,17 +30,19 @@ from agentkit.journal.base import (
     Journal,
     Lease,
     Ready,
+    shields,
 )
 from agentkit.journal.calls import calls
 from agentkit.journal.keeping import FINISH, Erasure, Old, Sizes, Trace, Wanted, finished
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
-from agentkit.journal.sqlite_file import SQLiteFile, enter
+from agentkit.journal.sqlite_file import POLL_SECONDS, SQLiteFile, enter
 
 if TYPE_CHECKING:
     from agentkit.journal.keys import KeyRing
     from agentkit.redaction import Redaction
 
+_SHORT_BYTES = 64 * 1024  # contents up to this are written in well under a millisecond: a binding's, as a rule
 _PAUSE_SECONDS = 0.1  # between two looks of an erasure that waits for others
 
 
@@ -109,7 +112,7 @@ class SQLiteJournal(Journal):
             yield waiting(session_id, asked)
 
     async def head(self, session_id: str) -> Head | None:
-        return await self._file.read(partial(sqlite_read.head, session_id=session_id, seal=self._seal))
+        return await self._file.look(partial(sqlite_read.head, session_id=session_id, seal=self._seal))
 
     async def claim(self, session_id: str, *, uid: str, agent: str, owner: str) -> Lease:
         return await self._file.claim(session_id, (uid, agent), Owner.this_process(owner), self._ttl, seal=self._seal)
@@ -117,9 +120,12 @@ class SQLiteJournal(Journal):
     async def release(self, lease: Lease, *, trouble: str | None = None) -> None:
         await self._file.release(lease, trouble, seal=self._seal)
 
+    @shields
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
         work = partial(sqlite_write.append, lease=lease, after=after, batch=batch, ttl=self._ttl, seal=self._seal)
-        appended = await self._file.writer.run(work)
+        writer = self._file.writer
+        is_short = not batch.durable and sum(len(blob.data) for blob in batch.blobs) < _SHORT_BYTES
+        appended = await (writer.at_once(work) if is_short else writer.run(work))
         self._file.watch.ring(lease.session_id, appended.last_seq)
         return appended
 
@@ -127,7 +133,7 @@ class SQLiteJournal(Journal):
         self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None, *, agent: str = ""
     ) -> InboxRow:
         fact = sqlite_write.Fact(session_id, kind, dedup, body, by, agent)
-        row = await self._file.writer.run(partial(sqlite_write.put, fact=fact, seal=self._seal))
+        row = await self._file.writer.at_once(partial(sqlite_write.put, fact=fact, seal=self._seal))
         self._file.watch.ring(session_id)
         return row
 
@@ -138,12 +144,17 @@ class SQLiteJournal(Journal):
         await self._file.writer.run(partial(sqlite_write.fork, branch=branch, seal=self._seal))
 
     async def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:
+        async for page in self.pages(session_id, after=after):
+            for row in page:
+                yield Record(*row)
+
+    async def pages(self, session_id: str, *, after: int = 0) -> AsyncIterator[Sequence[Row]]:
         page = partial(sqlite_read.events, session_id=session_id, seal=self._seal)
-        while rows := await self._file.read(partial(page, after=after)):
-            for row in rows:
-                if (record := sqlite_read.record(session_id, row)) is not None:
-                    yield record
+        while rows := await self._file.look(partial(page, after=after)):
+            yield sqlite_read.decoded(session_id, rows)
             after = rows[-1][0]
+            if len(rows) == sqlite_read.PAGE:  # a long history is read and decoded beside other work
+                await cancel_shielded_checkpoint()
 
     async def blob(self, session_id: str, name: str) -> bytes:
         data = await self._file.read(partial(sqlite_read.blob, session_id=session_id, name=name, seal=self._seal))
@@ -153,7 +164,7 @@ class SQLiteJournal(Journal):
 
     async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:
         work = partial(sqlite_read.inbox, session_id=session_id, seal=self._seal, taken=taken)
-        return await self._file.read(work)
+        return await self._file.look(work)
 
     async def ready(self, *, agents: Sequence[str] = (), limit: int = 100) -> Sequence[Ready]:
         return await self._file.read(partial(sqlite_read.ready, agents=agents, limit=limit))
@@ -209,6 +220,10 @@ class SQLiteJournal(Journal):
         with anyio.move_on_after(timeout):
             while True:
                 with file.watch.waiting(session_id, seen) as bell:
-                    if await file.reader.run(news):
+                    if await file.look(news):
                         return
-                    await bell.event.wait()
+                    with anyio.move_on_after(POLL_SECONDS):
+                        await bell.event.wait()
+                    if not bell.event.is_set():
+                        file.reader.nudge()  # from now on it looks for others' commits
+                        await bell.event.wait()

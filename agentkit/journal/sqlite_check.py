@@ -1,9 +1,9 @@
 """Looking at a journal file that may be damaged: nothing is written, nothing is made, and it need not be readable."""
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 
+from agentkit.core.values import dataclass
 from agentkit.journal.sqlite_open import explained, open_reader
 
 _MOST = 3  # findings that are told of a damaged file

@@ -1,13 +1,16 @@
 """A journal file as this process has it open: once, however many journals, sessions and event loops use it.
 
-One thread writes and renews the leases this process holds; another reads and notices what other processes commit.
+One thread renews the leases this process holds, and writes what may take long: what is short, whoever asks writes.
+Another reads and notices what other processes commit.
 """
 
 import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,13 +20,14 @@ from agentkit.journal.base import Lease
 from agentkit.journal.bells import Bells
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
-from agentkit.journal.sqlite_open import explained, open_reader, open_writer, waiting
+from agentkit.journal.sqlite_open import be_patient, explained, open_reader, open_writer, waiting
 from agentkit.journal.sqlite_read import version, with_news
 from agentkit.journal.thread import JournalThread
 
 T = TypeVar("T")
 POLL_SECONDS = 0.05  # DURABLE.md, Watching live
-_PATIENCE = 0.002  # seconds; an append takes 0.1 ms, unless the disk is slow or others hold the file's lock
+LONG_LOG = 64_000_000  # bytes. It is folded into the file long before, unless several processes write all the time
+_FOLDING_SECONDS, _AGAIN_SECONDS = 0.5, 5  # how long others are waited for then, and the time between two tries
 _CHECKPOINT_SECONDS = 1  # closing does not wait longer for other processes that read
 
 _OPEN: dict[tuple[int, str], "SQLiteFile"] = {}
@@ -31,25 +35,32 @@ _LOCK = threading.Lock()
 _LOG = logging.getLogger(__name__)
 
 
-class _Renewal:
+class Renewal:
     """The writer's chore: renew every held lease three times within its TTL."""
 
     def __init__(self) -> None:
-        self.held: dict[str, tuple[int, int]] = {}  # session id: epoch, TTL in milliseconds; of the writer's thread
-        self._shortest = 0  # of their TTLs; what is shorter than needed costs a look
+        self.held: dict[
+            str, tuple[int, int]
+        ] = {}  # session id: epoch, TTL in milliseconds; of whoever has the writer's turn
+        self._shortest = 0  # of their TTLs, and of those that were held since the last time
 
-    def hold(self, lease: Lease, ttl: int) -> None:
-        """Renew a lease from now on. Asked between all jobs, `pause` must not walk over a crowd's leases."""
+    def hold(self, lease: Lease, ttl: int) -> bool:
+        """Renew a lease from now on; tell whether `pause` is shorter for it: the thread sleeps as it was told before.
+
+        Asked between all jobs, `pause` must not walk over a crowd's leases.
+        """
+        before = self._shortest
         self.held[lease.session_id] = (lease.epoch, ttl)
-        self._shortest = min(ttl, self._shortest or ttl)
+        self._shortest = min(ttl, before or ttl)
+        return self._shortest != before
 
     def drop(self, lease: Lease) -> None:
         """Renew a lease no longer."""
         if self.held.get(lease.session_id, (0, 0))[0] == lease.epoch:
             del self.held[lease.session_id]
-        self._shortest = self._shortest if self.held else 0
 
     def pause(self) -> float | None:
+        """Return a third of the shortest time that a lease was given for since none was held; None: none is held."""
         return self._shortest / 3000 or None
 
     def __call__(self, db: sqlite3.Connection) -> None:
@@ -57,6 +68,9 @@ class _Renewal:
 
         Jobs wait behind it: it does not wait for the lock longer than until it is due again.
         """
+        if not self.held:
+            self._shortest = 0
+            return
         with waiting(db, self.pause() or 0):
             sqlite_write.renew(db, self.held)
 
@@ -87,12 +101,26 @@ class SQLiteFile:
     def __init__(self, key: tuple[int, str], *, create: bool) -> None:
         path = Path(key[1])
         self._key, self._users, self._is_open = key, 0, False
-        self._leases, self.watch = _Renewal(), _Watch()
+        self._leases, self.watch = Renewal(), _Watch()
+        self._log, self._again = Path(f"{path}-wal"), 0.0
         writes, reads = f"{path.name} writer", f"{path.name} reader"
         self.writer = JournalThread(
-            lambda: open_writer(path, create=create), self._leases, name=writes, patience=_PATIENCE
+            lambda: open_writer(path, create=create), self._leases, name=writes, patient=self._patient
         )
-        self.reader = JournalThread(lambda: open_reader(path), self.watch, name=reads, patience=_PATIENCE)
+        self.reader = JournalThread(lambda: open_reader(path), self.watch, name=reads, patient=be_patient)
+
+    def _patient(self, db: sqlite3.Connection, patient: bool) -> None:  # noqa: FBT001 - a callback's only word
+        """As `be_patient`; who may wait empties a log that has grown long.
+
+        SQLite begins a log anew only where nobody has written since it was folded: it grows while several processes
+        write all the time. Where they do not let it be emptied either, it is tried again after a while.
+        """
+        be_patient(db, patient)
+        if not patient or time.monotonic() < self._again or not _is_long(self._log):
+            return
+        self._again = time.monotonic() + _AGAIN_SECONDS
+        with suppress(sqlite3.Error), waiting(db, _FOLDING_SECONDS):  # the job behind it meets the same, and says so
+            db.execute("pragma wal_checkpoint(truncate)").fetchone()
 
     async def open(self) -> None:
         """Wait until the file is open. Raises: JournalError, ForeignJournal: as `sqlite_open.open_writer`."""
@@ -102,7 +130,13 @@ class SQLiteFile:
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `work` returns, on the reader's thread. Raises: JournalError: the file cannot be read."""
+        return await self.reader.run(self._told(work))
 
+    async def look(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `read`, for short work, which is done at once."""
+        return await self.reader.at_once(self._told(work))
+
+    def _told(self, work: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.Connection], T]:
         def told(db: sqlite3.Connection) -> T:
             try:
                 return work(db)
@@ -111,17 +145,18 @@ class SQLiteFile:
             except UnicodeEncodeError as error:
                 raise JournalError(f"an id or a name holds half a character: {error}") from error
 
-        return await self.reader.run(told)
+        return told
 
     async def claim(self, session_id: str, named: tuple[str, str], owner: Owner, ttl: int, *, seal: Seal) -> Lease:
         """Take a lease and renew it from now on. Raises: as `sqlite_write.claim`."""
 
         def work(db: sqlite3.Connection) -> Lease:
             lease = sqlite_write.claim(db, session_id, named, owner, ttl, seal=seal)
-            self._leases.hold(lease, ttl)
+            if self._leases.hold(lease, ttl):
+                self.writer.nudge()
             return lease
 
-        return await self.writer.run(work)
+        return await self.writer.at_once(work)
 
     async def release(self, lease: Lease, trouble: str | None, *, seal: Seal) -> None:
         """Give a lease back, and renew it no longer."""
@@ -131,7 +166,7 @@ class SQLiteFile:
             words = sqlite_write.sealed_trouble(db, lease.session_id, trouble, seal)
             sqlite_write.release(db, {lease.session_id: lease.epoch}, words)
 
-        await self.writer.run(work)
+        await self.writer.at_once(self._told(work))
 
     async def leave(self) -> None:
         """Give the file back; the last to do so releases what is held, folds the log into the file, and closes it."""
@@ -154,6 +189,13 @@ class SQLiteFile:
                 db.execute("pragma wal_checkpoint(truncate)").fetchone()
         except (JournalError, sqlite3.Error) as error:  # nothing recorded is at stake: leases run out, the log is read
             _LOG.warning("%s was not closed cleanly: %s", self._key[1], error)
+
+
+def _is_long(log: Path) -> bool:
+    try:
+        return log.stat().st_size > LONG_LOG
+    except FileNotFoundError:
+        return False
 
 
 def enter(path: str | os.PathLike[str], *, create: bool) -> SQLiteFile:

@@ -23,10 +23,26 @@ _PAGE_SIZE = 512
 _CHECKPOINT_PAGES = 8000  # as many bytes as SQLite's default, for its default page size
 
 
-class Writer(sqlite3.Connection):
-    """The connection that writes. `is_full`: whether a commit is on the disk when it returns; None: not said yet."""
+class Connection(sqlite3.Connection):
+    """A connection to a journal, used by one thread at a time.
+
+    Attributes:
+        is_full: whether a commit is on the disk when it returns; None: not said yet.
+        is_patient: whether it waits for the file's lock, and folds the log into the file where that has grown; None:
+            not said yet.
+    """
 
     is_full: bool | None = None
+    is_patient: bool | None = None
+
+
+def be_patient(db: sqlite3.Connection, patient: bool) -> None:  # noqa: FBT001 - a callback's only word
+    """Say whether the next statements may take long, if that is not what was said last: it costs 16 µs."""
+    if isinstance(db, Connection) and db.is_patient is not patient:
+        db.is_patient = None  # until all of it is said
+        db.execute(f"pragma busy_timeout = {round(1000 * BUSY_SECONDS) if patient else 0}")
+        db.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES if patient else 0}")
+        db.is_patient = patient
 
 
 @contextmanager
@@ -42,11 +58,11 @@ def waiting(db: sqlite3.Connection, seconds: float) -> Iterator[None]:
 
 def synchronise(db: sqlite3.Connection, *, full: bool) -> None:
     """Say whether the next commits are to survive power loss, if that is not what was said last: it costs 8 µs."""
-    if isinstance(db, Writer):
-        if db.is_full is full:
-            return
-        db.is_full = full
+    if isinstance(db, Connection) and db.is_full is full:
+        return
     db.execute(f"pragma synchronous = {'full' if full else 'normal'}")
+    if isinstance(db, Connection):
+        db.is_full = full
 
 
 def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
@@ -60,7 +76,7 @@ def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
         _prepare(path, create=create)
     except OSError as error:
         raise JournalError(f"{path} cannot be used: {error.strerror}") from error
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, factory=Writer)
+    db = _connection(path)
     try:
         db.execute(f"pragma page_size = {_PAGE_SIZE}")  # of a new file; an existing one keeps its own
         db.execute("begin")
@@ -83,9 +99,15 @@ def open_writer(path: Path, *, create: bool) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open a second connection that cannot write, to a file that `open_writer` has opened."""
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    db = _connection(path)
     db.execute("pragma query_only = on")
     return db
+
+
+def _connection(path: Path) -> Connection:
+    return sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, factory=Connection, check_same_thread=False
+    )
 
 
 def switch_to_wal(db: sqlite3.Connection, path: Path) -> None:

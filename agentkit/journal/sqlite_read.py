@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agentkit.core.record import Record
+from agentkit.core.record import Row
 from agentkit.errors import JournalError, SessionErased
 from agentkit.journal.base import MAX_TRIES, Asked, AskedKind, Head, InboxRow, Ready
 from agentkit.journal.codec import Stored, codec
@@ -83,7 +83,7 @@ def sessions(db: sqlite3.Connection, status: str | None, before: int) -> list[tu
 
 
 def events(db: sqlite3.Connection, session_id: str, after: int, seal: Seal) -> list[tuple[Any, ...]]:
-    """Return a page of a session's rows behind `after`, in order, opened, for `record`. Raises: SessionErased."""
+    """Return a page of a session's rows behind `after`, in order, opened, for `decoded`. Raises: SessionErased."""
     rows: list[tuple[Any, ...]] = []
     for n, upto, key in reversed(line(db, session_id)):
         if after < upto and len(rows) < PAGE:
@@ -131,18 +131,23 @@ def refuse_erased(db: sqlite3.Connection, session_id: str) -> None:
         raise SessionErased(session_id, moment(row[0]))
 
 
-def record(session_id: str, row: tuple[Any, ...]) -> Record | None:
-    """Return a row of `events` as a record; None for an unknown event that may be read past.
+def decoded(session_id: str, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
+    """Return rows of `events` as the fields of records; an unknown event that may be read past is none.
 
     Raises:
-        JournalError: the row cannot be read; which one is said.
+        JournalError: a row cannot be read; which one is said.
     """
-    seq, at, turn, step, epoch, *stored = row
-    try:
-        event = codec().decode(Stored(*stored))
-    except JournalError as error:
-        raise type(error)(f"session {session_id!r}, event {seq}: {error}") from error
-    return None if event is None else Record(seq, moment(at), turn, step, event, epoch)
+    decode, found, last = codec().decode, list[Row](), (0, _EPOCH)
+    for seq, at, turn, step, epoch, name, body, usage in rows:
+        try:
+            event = decode((name, body, usage))
+        except JournalError as error:
+            raise type(error)(f"session {session_id!r}, event {seq}: {error}") from error
+        if at != last[0]:
+            last = at, moment(at)
+        if event is not None:
+            found.append((seq, last[1], turn, step, event, epoch))
+    return found
 
 
 def blob(db: sqlite3.Connection, session_id: str, name: str, seal: Seal) -> bytes | None:

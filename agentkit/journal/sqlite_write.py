@@ -38,8 +38,9 @@ _FENCE = (
     " where id = ? and epoch = ? and last_seq = ? and owner is not null returning n, data_key_id"
 )
 _GO_ON = (  # where nothing else changes no index has to; the thread renews the lease, so half of it is always left
-    "update session set last_seq = ? where id = ? and epoch = ? and last_seq = ? and owner is not null"
-    " and status = ? and lease_until between ? and ? and (tries = 0 or not ?) returning n, data_key_id"
+    # an erased session's `n` may be another's by now, and so its id is asked for as well
+    "update session set last_seq = ? where n = ? and id = ? and epoch = ? and last_seq = ? and owner is not null"
+    " and status = ? and lease_until between ? and ? and (tries = 0 or not ?)"
 )
 _CERTAIN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)  # at commit: nothing has reached the log
 
@@ -102,18 +103,20 @@ def claim(
     """
     with transaction(db, f"claim of session {session_id!r}") as now:
         _made(db, seal, id=session_id, created_at=now)
-        row = "select owner, lease_until, lease_ms, epoch, last_seq, tries, uid from session where id = ?"
-        held_by, until, lease_ms, epoch, last_seq, tries, uid = db.execute(row, (session_id,)).fetchone()
+        row = (
+            "select n, data_key_id, owner, lease_until, lease_ms, epoch, last_seq, tries, uid from session where id = ?"
+        )
+        n, key, held_by, until, lease_ms, epoch, last_seq, tries, uid = db.execute(row, (session_id,)).fetchone()
         if held_by is not None and lasts(now, until, lease_ms):
             refuse_while_alive(session_id, Owner.parse(held_by), owner, until)
         db.execute(
-            "update session set epoch = ?, owner = ?, lease_until = ?, lease_ms = ?, tries = ? where id = ?",
-            (epoch + 1, owner.text(), now + ttl, ttl, tries + 1, session_id),
+            "update session set epoch = ?, owner = ?, lease_until = ?, lease_ms = ?, tries = ? where n = ?",
+            (epoch + 1, owner.text(), now + ttl, ttl, tries + 1, n),
         )
         if not last_seq:
-            db.execute("update session set uid = ?, agent = ? where id = ?", (*named, session_id))
-    uid = uid if last_seq else named[0]
-    return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0, tries=tries + 1, at=moment(now), uid=uid)
+            db.execute("update session set uid = ?, agent = ? where n = ?", (*named, n))
+    taken: dict[str, Any] = {"at": moment(now), "data_key": key, "uid": uid if last_seq else named[0], "row": n}
+    return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0, tries=tries + 1, **taken)
 
 
 def renew(db: sqlite3.Connection, held: dict[str, tuple[int, int]]) -> None:
@@ -173,12 +176,12 @@ def _fence(
     db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, now: int, ttl: int
 ) -> tuple[int, str | None]:
     """Take the batch's numbers, and return the session's row and data key. Raises: Fenced: they are not ours."""
-    where, last_seq = (lease.session_id, lease.epoch, after), after + len(batch.events)
-    going = (last_seq, *where, batch.status, now + ttl // 2, now + 2 * ttl, batch.news)
-    found = (
-        db.execute(_GO_ON, going).fetchall()
-        or db.execute(_FENCE, (last_seq, batch.status, now + ttl, batch.news, *where)).fetchall()
-    )
+    held, last_seq = (lease.session_id, lease.epoch, after), after + len(batch.events)
+    going = (last_seq, lease.row, *held, batch.status, now + ttl // 2, now + 2 * ttl, batch.news)
+    if db.execute(_GO_ON, going).rowcount:
+        return lease.row, lease.data_key
+    given = (last_seq, batch.status, now + ttl, batch.news, *held)
+    found = db.execute(_FENCE, given).fetchall()
     if not found:
         raise Fenced(
             f"session {lease.session_id!r} was taken over behind event {after}: nothing was written. "

@@ -1,28 +1,33 @@
-"""One database connection on one thread, with a queue before it.
+"""One database connection, and one thread that works on it, with a queue before it.
 
 The thread is not the event loop's: a tool that blocks the loop blocks neither the connection nor what the thread does
-by itself between jobs (a lease is renewed, other processes' commits are noticed). A short job is waited for on the
-spot: to tell the event loop of it costs as much as the job, and while both threads are busy each waits for the other's
-turn in Python's interpreter: a crowd's jobs then cost several times as much.
+by itself between jobs (a lease is renewed, other processes' commits are noticed). A job known to be short is done
+`at_once` instead, by whoever asks, while the thread has nothing to do: to go there and back costs more than the job
+itself, and in a crowd many times as much, as both threads wait for each other's turn in Python's interpreter.
 """
 
 import logging
+import math
 import os
 import queue
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
-from anyio.lowlevel import cancel_shielded_checkpoint
 
-from agentkit.errors import JournalError
+from agentkit.errors import AppendUncertain, JournalError
 from agentkit.journal.bells import Bell
 
-IN_A_ROW = 16  # jobs waited for on the spot, then the event loop gets its turn
-SHY = 8  # jobs, behind one that took too long, that are not waited for on the spot
+IN_A_ROW = (
+    64  # jobs done at once; the next goes to the thread, which does what has gathered, and the event loop goes on
+)
+SHY = 8  # jobs that go to the thread behind one that was slow
+PATIENCE_SECONDS = 0.002  # for the thread to finish what it does
+SLOW_SECONDS = 0.05  # an append takes 0.1 ms; a process that others crowd out of the CPU may lose some 10 ms in it
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -64,39 +69,33 @@ class NoChore:
 
 
 class _Job(Generic[C]):
-    """What one caller wants done. It waits for `done`, a lock held until then, or, where it may last, for a bell."""
+    """What one caller wants the thread to do. It waits for a bell."""
 
-    __slots__ = ("bell", "done", "error", "is_last", "result", "work")
+    __slots__ = ("bell", "error", "is_last", "result", "work")
 
     def __init__(self, work: Callable[[C], Any], *, is_last: bool) -> None:
         self.work, self.is_last = work, is_last
         self.result: Any = None
         self.error: BaseException | None = None
-        self.bell: Bell | None = None
-        self.done = threading.Lock()
-        self.done.acquire()
+        self.bell = Bell.here()
 
     def run(self, db: C) -> None:
         try:
             self.result = self.work(db)
         except BaseException as error:  # noqa: BLE001 - it is raised where the job was asked for
             self.error = error
-        self._end()
+        self.bell.ring()
 
     def refuse(self, error: BaseException) -> None:
         self.error = error
-        self._end()
+        self.bell.ring()
 
-    def _end(self) -> None:
-        self.done.release()
-        if self.bell is not None:  # asked for after `done`: who asks looks at `done` once more, and misses neither
-            self.bell.ring()
-
-    async def wait(self) -> None:
-        self.bell = Bell.here()
-        if not self.done.acquire(blocking=False):
-            with anyio.CancelScope(shield=True):
-                await self.bell.event.wait()
+    async def outcome(self) -> Any:
+        with anyio.CancelScope(shield=True):
+            await self.bell.event.wait()
+        if self.error is not None:
+            raise self.error
+        return self.result
 
 
 class _Nudge:
@@ -109,22 +108,29 @@ class JournalThread(Generic[C]):
     Where `connect` fails, every job fails with its error.
 
     Args:
-        connect: opens it. chore: what the thread does between jobs. name: the thread's.
-        patience: seconds that a job is waited for on the spot; 0: never. It is no longer than an event loop may stand
-            still. Behind one that took longer it is tried again after `SHY` jobs.
+        connect: opens it; a connection that any thread may use, where jobs are done at once.
+        chore: what the thread does between jobs. name: the thread's.
+        patient: told before a job whether it may wait for others' locks: on the thread it may, at once it may not.
     """
 
     def __init__(
-        self, connect: Callable[[], C], chore: Chore[C] | NoChore, *, name: str, patience: float = 0.0
+        self,
+        connect: Callable[[], C],
+        chore: Chore[C] | NoChore,
+        *,
+        name: str,
+        patient: Callable[[C, bool], None] = lambda _, __: None,
     ) -> None:
-        self._connect = connect
-        self._chore = chore
-        self._due = 0.0
+        self._connect, self._chore, self._patient = connect, chore, patient
+        self._tended = -math.inf  # when the chore was done last
         self._failing_since: float | None = None  # when the chore began to fail; None: it works
         self._pid = os.getpid()
-        self._patience, self._shy, self._in_a_row = patience, 0, 0
         self._jobs: queue.SimpleQueue[_Job[C] | _Nudge | None] = queue.SimpleQueue()
-        threading.Thread(target=self._main, name=name, daemon=True).start()
+        self._turn = threading.Lock()  # whoever uses the connection holds it
+        self._db: C | None = None  # while it is open
+        self._in_a_row = self._shy = 0
+        self._has_ended = False
+        threading.Thread(target=self._live, name=name, daemon=True).start()
 
     async def run(self, work: Callable[[C], T]) -> T:
         """Return what `work` returns. Once begun it is waited for, cancelled or not: its fate must be known.
@@ -132,8 +138,29 @@ class JournalThread(Generic[C]):
         Raises:
             JournalError: the process has forked since; a connection does not survive that.
         """
-        result: T = await self._done(work)
+        result: T = await self._queued(work)
         return result
+
+    async def at_once(self, work: Callable[[C], T]) -> T:
+        """As `run`, for short work, which is done here and now unless the thread has longer to do.
+
+        Work that fails for a reason that passes (others hold a lock), for certain without an effect, is done again on
+        the thread, which waits for the reason to pass.
+        """
+        if self._pid == os.getpid() and (db := self._free()) is not None:
+            start = time.perf_counter()
+            try:
+                self._patient(db, False)  # noqa: FBT003 - a callback's only word
+                return work(db)
+            except JournalError as error:
+                if isinstance(error, AppendUncertain) or not error.passing:
+                    raise
+                self._shy = SHY
+            finally:
+                self._turn.release()
+                if time.perf_counter() - start > SLOW_SECONDS:
+                    self._shy = SHY
+        return await self.run(work)
 
     def nudge(self) -> None:
         """Let the thread ask its chore again whether there is something to do. Any thread may call it."""
@@ -148,34 +175,56 @@ class JournalThread(Generic[C]):
             finally:
                 db.close()
 
-        await self._done(work, is_last=True)
+        await self._queued(work, is_last=True)
 
     def abandon(self) -> None:
         """End a thread whose connection never opened."""
         self._jobs.put(None)
 
-    async def _done(self, work: Callable[[C], Any], *, is_last: bool = False) -> Any:
+    async def _queued(self, work: Callable[[C], Any], *, is_last: bool = False) -> Any:
         if self._pid != os.getpid():
             raise JournalError("the journal was opened before this process was forked: open it here again")
-        job = _Job(work, is_last=is_last)
+        self._in_a_row, self._shy = 0, max(0, self._shy - 1)
+        job = _Job(partial(self._patiently, work), is_last=is_last)
         self._jobs.put(job)
-        await self._waited(job)
-        if job.error is not None:
-            raise job.error
-        return job.result
+        if self._has_ended:  # put behind the thread's own look at what is left, or before it
+            self._refuse_all()
+        return await job.outcome()
 
-    async def _waited(self, job: _Job[C]) -> None:
-        self._shy = max(0, self._shy - 1)
-        if self._patience <= 0 or self._shy:
-            await job.wait()
-        elif not job.done.acquire(timeout=self._patience):
+    def _patiently(self, work: Callable[[C], T], db: C) -> T:
+        self._patient(db, True)  # noqa: FBT003 - a callback's only word
+        return work(db)
+
+    def _refuse_all(self) -> None:
+        """Refuse what lies in the queue of a thread that has ended: nobody would ever do it."""
+        with suppress(queue.Empty):
+            while True:
+                if isinstance(job := self._jobs.get_nowait(), _Job):
+                    job.refuse(JournalError("the journal was closed before this was begun: open it again"))
+
+    def _free(self) -> C | None:
+        """Take the connection's turn and return it, where it is open and free before long.
+
+        The event loop stands still meanwhile, so that the thread has Python's interpreter for itself: going on beside
+        it, each of the thread's statements would wait for the interpreter longer than it takes.
+        """
+        if self._shy or self._in_a_row >= IN_A_ROW:
+            return None
+        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
             self._shy = SHY
-            await job.wait()
-        elif self._in_a_row < IN_A_ROW:
-            self._in_a_row += 1
-        else:
-            self._in_a_row = 0
-            await cancel_shielded_checkpoint()
+            return None
+        if self._db is None:
+            self._turn.release()
+            return None
+        self._in_a_row += 1
+        return self._db
+
+    def _live(self) -> None:
+        try:
+            self._main()
+        finally:
+            self._has_ended = True
+            self._refuse_all()
 
     def _main(self) -> None:
         job = self._jobs.get()
@@ -189,28 +238,33 @@ class JournalThread(Generic[C]):
                     job.refuse(error)
                 job = self._jobs.get()
             return
+        self._db = db
         while job is not None:
             if isinstance(job, _Job):
-                job.run(db)
+                with self._turn:
+                    self._db = None if job.is_last else db
+                    job.run(db)
                 if job.is_last:
                     return
             job = self._next(db)
 
     def _next(self, db: C) -> _Job[C] | _Nudge | None:
         while (pause := self._chore.pause()) is not None:
-            left = self._due - time.monotonic()
+            left = self._tended + pause - time.monotonic()  # a nudge may tell of a shorter pause
             if left > 0:
                 with suppress(queue.Empty):
                     return self._jobs.get(timeout=left)
+                continue
             self._tend(db)
-            self._due = time.monotonic() + pause
+            self._tended = time.monotonic()
         return self._jobs.get()
 
     def _tend(self, db: C) -> None:
         """Do the chore. Its failing is told when it begins and when it is over, not at each of many attempts."""
         name = threading.current_thread().name
         try:
-            self._chore(db)
+            with self._turn:
+                self._patiently(self._chore, db)
         except Exception as error:  # noqa: BLE001 - it is no one's job: a job that meets the same will say so
             if self._failing_since is None:
                 self._failing_since = time.monotonic()

@@ -2,6 +2,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -46,6 +47,7 @@ SCALARS = {
 }
 
 
+@cache
 def values(hint: Any) -> st.SearchStrategy[Any]:
     """Make values of a type hint: written apart from the codec's own reading of hints, to judge it."""
     if hint in SCALARS:

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import psycopg
 import pytest
 from anyio import to_thread
 
@@ -186,6 +188,22 @@ async def test_a_row_and_its_wake_are_one_transaction(url: str) -> None:
             await journal.put("new", "message", "m", b"{}", None)
         assert await journal.head("new") is None
         assert len(execute(url, "select id from queue")) == 2
+
+
+async def test_whoever_comes_second_in_making_a_session_takes_the_one_there_is(url: str) -> None:
+    async with PostgresJournal(url) as journal:
+        with psycopg.connect(url) as other:
+            other.execute("insert into agentkit.session (id, created_at) values ('s', agentkit.now())")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(journal.claim, "s", uid="u", agent="a", owner="test"))
+                waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
+                with anyio.fail_after(10):
+                    while not await to_thread.run_sync(execute, url, waits):  # noqa: ASYNC110 - another's database
+                        await anyio.sleep(0.01)
+                other.commit()
+        head = await journal.head("s")
+    assert head is not None
+    assert head.epoch == 1
 
 
 async def test_a_lease_from_before_the_clock_was_set_back_is_not_waited_for(url: str) -> None:

@@ -15,7 +15,8 @@ from agentkit.errors import Fenced, ForeignJournal, JournalError, SessionBusy
 from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Batch, Lease, Placed
 from agentkit.journal.bells import Bell
-from agentkit.journal.sqlite_file import POLL_SECONDS, enter
+from agentkit.journal.sqlite_file import POLL_SECONDS, Renewal, enter
+from agentkit.journal.sqlite_open import open_writer
 from agentkit.journal.sqlite_write import transaction
 
 pytestmark = pytest.mark.anyio
@@ -199,6 +200,59 @@ async def test_a_lock_that_is_never_given_back_is_an_error_in_words(tmp_path: Pa
     db.close()
 
 
+async def test_the_log_is_folded_into_the_file_while_short_work_is_done_at_once(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        lease = await claim(journal)
+        for seq in range(300):
+            await journal.append(lease, seq, said(40_000 * "x"))
+        assert (tmp_path / "j.db-wal").stat().st_size < 8_000_000  # 12 MB were written
+        assert await count(journal) == 300
+
+
+async def test_an_append_behind_anothers_lock_does_not_hold_the_event_loop_up(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        lease = await claim(journal)
+        await anyio.sleep(0.05)  # the thread has nothing to do then
+        holder = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        holder.execute("begin immediate")
+        with anyio.fail_after(10):  # others' locks are waited for three times as long
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(journal.append, lease, 0, said("at last"))
+                await anyio.sleep(0.05)  # a loop that stands still would not come here before the lock was given back
+                holder.execute("rollback")
+        holder.close()
+        assert await count(journal) == 1
+
+
+async def test_a_lease_is_renewed_from_its_claim_on(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db", ttl=0.3) as journal:
+        await anyio.sleep(0.05)  # the thread sleeps by now, without a time to wake up at
+        await claim(journal)
+        first = await journal.head("s")
+        await anyio.sleep(0.25)
+        later = await journal.head("s")
+    assert first is not None
+    assert later is not None
+    assert first.lease_until is not None
+    assert later.lease_until is not None
+    assert later.lease_until > first.lease_until
+
+
+def test_when_no_lease_is_held_any_more_the_thread_sleeps(tmp_path: Path) -> None:
+    chore, db = Renewal(), open_writer(tmp_path / "j.db", create=True)
+    lease = Lease("s", 1, 0, created=True)
+    assert chore.hold(lease, 300)  # the thread sleeps until it is told
+    chore.drop(lease)
+    assert chore.pause() == 0.1
+    assert not chore.hold(lease, 300)  # a session behind this one need not wake it
+    chore.drop(lease)
+    chore(db)
+    assert chore.pause() is None
+    assert chore.hold(lease, 300)
+    assert not chore.hold(lease, 400)
+    db.close()
+
+
 async def test_half_a_character_in_an_id_is_an_error_in_words(tmp_path: Path) -> None:
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         with pytest.raises(JournalError, match=r"nothing was written.*half a character"):
@@ -321,3 +375,18 @@ async def test_a_commit_of_others_wakes_those_it_is_news_for(tmp_path: Path) -> 
                 await b.event.wait()
             assert not a.event.is_set()
         await file.leave()
+
+
+async def test_who_waits_hears_of_a_commit_of_others_though_nothing_else_is_read(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        await journal.append(await claim(journal), 0, said("hello"))
+        await journal.head("s")
+        await anyio.sleep(0.05)  # the thread sleeps by now, without a time to wake up at
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(journal.changed, "s", 1, 15.0)
+            await anyio.sleep(0.05)
+            db = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+            db.execute("update session set last_seq = 2")
+            db.close()
+            start = anyio.current_time()
+        assert anyio.current_time() - start < 10

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar
 
+from agentkit.core.values import dataclass
 from agentkit.errors import ForeignJournal, JournalError
 from agentkit.journal.address import redacted
 from agentkit.journal.postgres.link import OPENING_SECONDS, Attempt, Link, transaction
