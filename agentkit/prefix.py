@@ -11,7 +11,7 @@ from hashlib import blake2b
 from agentkit.core.contract import Contract
 from agentkit.core.events import Sent
 from agentkit.core.log import Log
-from agentkit.core.request import Instructions, Reach, Reader, Sending, moves_with_user, render, stored
+from agentkit.core.request import Instructions, Reach, Reader, Sending, moves_with_user, render
 from agentkit.core.spec import Binding
 from agentkit.core.state import Entry, State
 
@@ -37,13 +37,11 @@ class Prefix:
         self._agreed = 0  # leading fragments known to be those of `_before`
         self._before: Log[str] = Log()  # the last recorded request, by hashes
 
-    def missing(self, state: State, binding: Binding) -> list[str]:
-        """Return the hashes of stored contents that `update` will need."""
-        return stored(state.transcript, self._first(state, binding))
+    def update(self, state: State, binding: Binding, first: int, contents: Mapping[str, str]) -> None:
+        """Bring the fragments up to date with `state`; `first` was just asked for.
 
-    def update(self, state: State, binding: Binding, contents: Mapping[str, str]) -> None:
-        """Bring the fragments up to date with `state`."""
-        first = self._first(state, binding)
+        `contents` holds the texts that are stored apart (`request.stored`) of the entries from `first` on.
+        """
         if binding is not self._binding:
             self._replace(0, self._opening(binding))
             self._lead = len(self.fragments)
@@ -83,13 +81,14 @@ class Prefix:
         system = [self._encode(Sending(Instructions(binding.system)), binding.contract)]
         return [self._head(binding), *(system if binding.system else [])]
 
-    def _first(self, state: State, binding: Binding) -> int:
+    def first(self, state: State, binding: Binding) -> int:
+        """Return where `update` has to begin: the first entry that is new, or is sent otherwise than before."""
         if binding is not self._binding or not state.transcript.extends(self._entries):
             return 0
         known = len(self._entries)
-        later = Reach().over(state.transcript, known)
         if not moves_with_user(binding.contract):
             return known
+        later = Reach().over(state.transcript, known)
         first = min(known, self._reach.last_user + 1) if later.last_user >= 0 else known
         return self._back_to(later.called - self._reach.called, first)
 

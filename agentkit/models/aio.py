@@ -5,14 +5,16 @@ the SDK's own transport. Written here because the SDK's adapter for aiohttp keep
 connection that took too long, and costs several times the request itself.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any, Final
 
 import aiohttp
 
-from agentkit.models.sdk import LIMITS, http
+from agentkit.models.sdk import CONNECT, LIMITS, http
 
+_OK: Final = int(HTTPStatus.OK)  # an enum's member takes a call to get
 _SAID: Final[tuple[tuple[type[aiohttp.ClientError], type[http.TransportError]], ...]] = (  # the first that fits
     (aiohttp.SocketTimeoutError, http.ReadTimeout),
     (aiohttp.ServerTimeoutError, http.ConnectTimeout),
@@ -47,51 +49,82 @@ class Transport(http.AsyncBaseTransport):
             auto_decompress=False,  # the SDK's HTTP library does it
         )
 
+    async def post(
+        self, url: http.URL, headers: Mapping[str, str], data: bytes, silence: float
+    ) -> "Body | http.Response":
+        """Post a request without a detour through the SDK's HTTP library, and return the answer when its head has come.
+
+        Raises:
+            http.TransportError: no answer came. `silence` is in seconds.
+        """
+        answer = await self._asked("POST", str(url), data, headers, _waits(CONNECT, silence))
+        usual = answer.status == _OK and "content-encoding" not in answer.headers
+        return Body(answer) if usual else _response(answer)
+
     async def handle_async_request(self, request: http.Request) -> http.Response:
         """Send a request whose body is known, and return the answer as soon as its head has come."""
-        timeout = request.extensions["timeout"]
-        with _told():
-            answer = await self._session.request(
-                request.method,
-                str(request.url),
-                data=request.content or None,
-                headers=request.headers.multi_items(),
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(sock_connect=timeout["connect"], sock_read=timeout["read"]),
+        given = request.extensions["timeout"]
+        waits = _waits(given["connect"], given["read"])
+        headers = request.headers.multi_items()
+        return _response(await self._asked(request.method, str(request.url), request.content or None, headers, waits))
+
+    async def _asked(
+        self, method: str, url: str, data: bytes | None, headers: Any, waits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        try:
+            return await self._session.request(
+                method, url, data=data, headers=headers, allow_redirects=False, timeout=waits
             )
-        return http.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
+        except aiohttp.ClientError as error:
+            raise _told(error) from error
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
 
 
-class _Body(http.AsyncByteStream):
-    """The body of an answer, one network read after the other."""
+class Body(http.AsyncByteStream):
+    """The body of an answer, one network read after the other; of a usual answer, this is all of it."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
 
-    def __aiter__(self) -> "_Body":
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers, found in any case."""
+        return self._answer.headers
+
+    def __aiter__(self) -> "Body":
         return self
 
     async def __anext__(self) -> bytes:
-        with _told():
+        try:
             data = await self._answer.content.readany()
+        except aiohttp.ClientError as error:
+            raise _told(error) from error
         if not data:
             raise StopAsyncIteration
         return data
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Give the connection back, or close it where the answer has not come to its end."""
         self._answer.close()
 
+    async def aclose(self) -> None:
+        """Do the same, as the SDK's HTTP library asks for it."""
+        self.close()
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell aiohttp's errors as the SDK's own transport would."""
-    try:
-        yield
-    except aiohttp.ClientError as error:
-        said = next(said for kind, said in _SAID if isinstance(error, kind))
-        raise said(str(error) or type(error).__name__) from error
+
+@cache
+def _waits(connect: float, read: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=connect, sock_read=read)
+
+
+def _response(answer: aiohttp.ClientResponse) -> http.Response:
+    return http.Response(answer.status, headers=answer.raw_headers, stream=Body(answer))
+
+
+def _told(error: aiohttp.ClientError) -> http.TransportError:
+    """Tell aiohttp's error as the SDK's own transport would."""
+    said = next(said for kind, said in _SAID if isinstance(error, kind))
+    return said(str(error) or type(error).__name__)

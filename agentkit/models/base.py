@@ -1,7 +1,6 @@
 """What the driver asks of a model, whatever the service behind it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from agentkit.core.contract import Contract
@@ -9,6 +8,7 @@ from agentkit.core.events import Prices
 from agentkit.core.messages import AssistantMessage
 from agentkit.core.request import Sending
 from agentkit.core.spec import Binding, Usage
+from agentkit.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,24 @@ would copy and check each of them at three times the cost of sending. Behind a p
 """
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from urllib.request import getproxies
 
 import anyio
 from anyio.lowlevel import RunVar
 
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
-from agentkit.models.address import loopback
+from agentkit.models.address import loopback, telling
 from agentkit.models.retry import Gate
 from agentkit.models.sdk import CONNECT, HEADERS, LIMITS, PLUMBING, Client, http, httpx_client
+
+if TYPE_CHECKING:
+    from agentkit.models.aio import Body, Transport
 
 FEW, MANY = 64, 512
 """Requests at once per endpoint and event loop, over all sessions, by httpx and by aiohttp.
@@ -27,7 +31,35 @@ At each request httpx's pool looks at all its connections: 500 cost twice the CP
 """
 CHOICE: Final = "AGENTKIT_TRANSPORT"  # the variable that says which transport: httpx or aiohttp
 
-Send: TypeAlias = Callable[[http.Request], Awaitable[http.Response]]
+Answer: TypeAlias = "Body | http.Response"  # a `Body` is one that succeeded and is not packed
+
+
+class Sender(Protocol):
+    """What posts requests."""
+
+    async def post(self, url: http.URL, headers: Mapping[str, str], data: bytes, silence: float) -> Answer:
+        """Send a request; the answer's body has not been read, whatever its status. `silence` is in seconds.
+
+        Raises:
+            http.TransportError: no answer came.
+        """
+        ...
+
+
+class Httpx:
+    """Posts through the SDK's HTTP library. All headers are given here: to have them added takes as long as to send."""
+
+    def __init__(self, send: Callable[[http.Request], Awaitable[http.Response]]) -> None:
+        self._send = send
+
+    async def post(self, url: http.URL, headers: Mapping[str, str], data: bytes, silence: float) -> http.Response:
+        """Send a request. Raises: see `Sender`."""
+        timeout = {"connect": CONNECT, "read": silence, "write": silence, "pool": silence}
+        whole = {"host": url.netloc.decode(), "content-length": str(len(data)), **headers}
+        stream = http.ByteStream(data)
+        return await self._send(
+            http.Request("POST", url, headers=whole, stream=stream, extensions={"timeout": timeout})
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +76,8 @@ class Recipient:
 class Way:
     """How requests of one model and one key go: services count by these, and another key may have room."""
 
-    headers: http.Headers = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
     gate: Gate = field(default_factory=Gate)
 
 
@@ -53,7 +86,7 @@ class Connection:
     """What all requests to an endpoint share."""
 
     client: Client
-    send: Send
+    sender: Sender
     places: anyio.Semaphore
     ways: dict[object, Way] = field(default_factory=dict)
     urls: dict[str, http.URL] = field(default_factory=dict)
@@ -65,22 +98,23 @@ class Connection:
         if way is None:
             headers = http.Headers({**PLUMBING, **HEADERS})
             headers.update(to.headers)
-            way = self.ways[key] = Way(headers)
+            way = self.ways[key] = Way(dict(headers.multi_items()), tuple(_secrets(to.headers)))
         return way
 
-    async def post(self, to: Recipient, way: Way, route: str, data: bytes) -> http.Response:
-        """Send a request; the answer's body has not been read, whatever its status.
-
-        Raises:
-            http.TransportError: no answer came.
-        """
+    async def post(self, to: Recipient, way: Way, route: str, data: bytes) -> Answer:
+        """Send a request. Raises: see `Sender`."""
         url = self.urls.get(route)
         if url is None:
             url = self.urls[route] = http.URL(str(self.client.base_url).rstrip("/") + route)
-        silence = to.timeout
-        timeout = {"connect": CONNECT, "read": silence, "write": silence, "pool": silence}
-        request = http.Request("POST", url, headers=way.headers, content=data, extensions={"timeout": timeout})
-        return await self.send(request)
+        return await self.sender.post(url, way.headers, data, to.timeout)
+
+
+def _secrets(headers: Mapping[str, str]) -> Iterator[str]:
+    """Yield what must not be told of headers: what stands behind "Bearer", and the value of each cookie."""
+    for name, value in headers.items():
+        for part in value.split(";") if telling(name) else ():
+            yield part.rpartition(" ")[2]
+            yield part.partition("=")[2]
 
 
 _open: RunVar[dict[str, tuple[Connection, AsyncGenerator[Connection, None]]]] = RunVar("agentkit endpoints")
@@ -103,20 +137,22 @@ async def _kept(base_url: str) -> AsyncGenerator[Connection, None]:
     verify = base_url.startswith("https:")  # plain http needs no certificates, and reading them takes 40 ms
     if not loopback(base_url) and getproxies().keys() & {"http", "https", "all"}:
         most, client = FEW, httpx_client(verify=verify, trust_env=True)
-        send: Send = lambda request: client.send(request, stream=True)  # noqa: E731 - one line, one use
+        sender: Sender = Httpx(lambda request: client.send(request, stream=True))
     else:
         transport = _transport(verify=verify)
-        most = FEW if isinstance(transport, http.AsyncHTTPTransport) else MANY
         client = httpx_client(transport=transport, trust_env=False)
-        send = transport.handle_async_request
+        if isinstance(transport, http.AsyncHTTPTransport):
+            most, sender = FEW, Httpx(transport.handle_async_request)
+        else:
+            most, sender = MANY, transport
     try:
         places = anyio.Semaphore(most, max_value=most, fast_acquire=True)
-        yield Connection(Client(base_url, client), send, places)
+        yield Connection(Client(base_url, client), sender, places)
     finally:
         await client.aclose()
 
 
-def _transport(*, verify: bool) -> http.AsyncBaseTransport:
+def _transport(*, verify: bool) -> "Transport | http.AsyncHTTPTransport":
     wanted = os.environ.get(CHOICE, "")
     if wanted not in {"", "httpx", "aiohttp"}:
         raise ConfigurationError(f"the environment variable {CHOICE} is httpx, aiohttp or empty, not {wanted!r}")
@@ -130,12 +166,12 @@ def _transport(*, verify: bool) -> http.AsyncBaseTransport:
     return http.AsyncHTTPTransport(verify=verify, trust_env=verify, limits=LIMITS)
 
 
-def _aiohttp(*, verify: bool) -> http.AsyncBaseTransport | None:
+def _aiohttp(*, verify: bool) -> "Transport | None":
     """Return aiohttp's transport, None where it is not installed, or this is no event loop of asyncio."""
     if find_spec("aiohttp") is None:
         return None
     try:
-        made: http.AsyncBaseTransport = import_module("agentkit.models.aio").Transport(verify=verify)
+        made: Transport = import_module("agentkit.models.aio").Transport(verify=verify)
     except RuntimeError:
         return None
     return made

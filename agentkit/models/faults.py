@@ -7,13 +7,14 @@ from the service's own words.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 from agentkit.core.contract import Contract
+from agentkit.core.values import dataclass
 from agentkit.errors import (
     AnswerMalformed,
     AuthenticationFailed,

@@ -2,8 +2,8 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from anyio import to_thread
 from agentkit import models
 from agentkit.core.contract import Contract
 from agentkit.core.events import Prices
+from agentkit.core.replacing import replace
 from agentkit.core.request import Sending
 from agentkit.core.spec import Binding
 from agentkit.errors import ConfigurationError
@@ -21,6 +22,7 @@ from agentkit.models.address import checked, encrypted, host_of, loopback, port_
 from agentkit.models.base import Body, Broken, Reply, Show
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of a header (RFC 9110, 5.6.2)
 
 
 class Model:
@@ -213,6 +215,8 @@ def _patterns(row: Contract) -> str:
 def _check_secrets(base_url: str, secrets: Mapping[str, str]) -> None:
     """Refuse what cannot be a header, and a secret where others could read it; never show it."""
     for name, value in secrets.items():
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"{name!r:.80} is no name of a header: it has letters, digits and hyphens only")
         if not value.isascii() or not value.isprintable() or value != value.strip():
             raise ConfigurationError(f"{name} holds characters that no header may hold (a line end copied with it?)")
         if value and telling(name) and not encrypted(base_url):

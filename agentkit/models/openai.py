@@ -7,10 +7,10 @@ answers are decoded in `reading`.
 """
 
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, cast
 
 import anyio
@@ -18,11 +18,12 @@ import openai
 
 from agentkit.core.contract import Contract
 from agentkit.core.messages import AssistantMessage, Producer
+from agentkit.core.values import dataclass
 from agentkit.errors import AnswerMalformed, ModelError, Overloaded, RateLimited
 from agentkit.models import faults, wire
-from agentkit.models.address import host_of, telling
+from agentkit.models.address import host_of
 from agentkit.models.base import Answered, Body, Broken, Reply, Show, Unusable
-from agentkit.models.endpoint import Connection, Recipient, Way, connection
+from agentkit.models.endpoint import Answer, Connection, Recipient, Way, connection
 from agentkit.models.faults import Asked
 from agentkit.models.pausing import pausing
 from agentkit.models.reading import Reading
@@ -44,24 +45,16 @@ async def ask(to: Recipient, body: Body, contract: Contract, show: Show | None) 
     Raises:
         ModelError: the service refused, or could not be reached as often as we were ready to try.
     """
-    asked = Asked(to.model, to.base_url, contract, body.messages, tuple(_secrets(to.headers)))
     data = wire.whole(body, contract, stream=show is not None or contract.always_stream)
     through = await connection(to.base_url)
     way = through.way(to)
+    asked = Asked(to.model, to.base_url, contract, body.messages, way.secrets)
     request = _Request(to, asked, data, show, through, way, Turn(way.gate))
     try:
         return await patiently(request.once, turn=request.turn)
     except AnswerMalformed as error:
-        message = AssistantMessage(text=error.generated or None, producer=_producer(to, contract))
+        message = AssistantMessage(text=error.generated or None, producer=_producer(to.model, to.base_url, contract.id))
         return Unusable("malformed", str(error), message, "", None)
-
-
-def _secrets(headers: Mapping[str, str]) -> Iterator[str]:
-    """Yield what must not be told of headers: what stands behind "Bearer", and the value of each cookie."""
-    for name, value in headers.items():
-        for part in value.split(";") if telling(name) else ():
-            yield part.rpartition(" ")[2]
-            yield part.partition("=")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +103,20 @@ class _Request:
 
     async def once(self) -> Reply:
         """Send it and read the answer. Raises: ModelError; NotYet: asking again may help."""
-        async with _place(self.through.places, self.turn):
+        await self._come()
+        try:
             async with self.turn:
                 response = await self._post()
             row = self.asked.contract
-            reading = Reading(row, _producer(self.to, row), response.headers.get("content-type", ""))
+            reading = Reading(
+                row, _producer(self.to.model, self.to.base_url, row.id), response.headers.get("content-type", "")
+            )
             try:
                 broke = await _read(response, reading, self.show)
             finally:
-                with anyio.move_on_after(REST, shield=True):
-                    await response.aclose()
+                await _close(response)
+        finally:
+            self.through.places.release()
         reply = reading.end(f"{type(broke).__name__}: {broke}" if broke else "")
         if reading.error is None and not reading.begun:
             raise NotYet(faults.unreachable(self.asked, broke)) from broke
@@ -127,31 +124,36 @@ class _Request:
             raise _again(error)
         return _told(self.asked, reply)
 
-    async def _post(self) -> http.Response:
+    async def _come(self) -> None:
+        """Take one of the endpoint's places. Who backs off has none: other models and keys need them meanwhile."""
+        while True:
+            await self.turn.come()
+            await self.through.places.acquire()
+            if self.way.gate.wait() <= 0:  # it may have closed while this one waited for a place
+                return
+            self.through.places.release()
+
+    async def _post(self) -> Answer:
         try:
             response = await self.through.post(self.to, self.way, wire.route(self.asked.contract), self.data)
-            if response.is_success:
+            if not isinstance(response, http.Response) or response.is_success:
                 return response
             try:
                 content = await response.aread()
             finally:
-                with anyio.move_on_after(REST, shield=True):
-                    await response.aclose()
+                await _close(response)
         except _FAILURES as error:
             raise NotYet(faults.unreachable(self.asked, error)) from error
         refusal = faults.refused(self.asked, response.status_code, content, response.headers.get("location", ""))
         raise _again(refusal, faults.patience(response.headers, datetime.now(UTC)))
 
 
-@asynccontextmanager
-async def _place(places: anyio.Semaphore, turn: Turn) -> AsyncIterator[None]:
-    """Take one of the endpoint's places. Who backs off has none: other models and keys need them meanwhile."""
-    while True:
-        await turn.come()
-        async with places:
-            if turn.gate.wait() <= 0:  # it may have closed while this one waited for a place
-                yield
-                return
+async def _close(response: Answer) -> None:
+    if isinstance(response, http.Response):
+        with anyio.move_on_after(REST, shield=True):
+            await response.aclose()
+    else:
+        response.close()
 
 
 def _told(asked: Asked, reply: Reply) -> Reply:
@@ -165,8 +167,9 @@ def _told(asked: Asked, reply: Reply) -> Reply:
     return replace(reply, message=replace(reply.message, text=None if text is None else asked.struck(text)))
 
 
-def _producer(to: Recipient, contract: Contract) -> Producer:
-    return Producer(to.model, contract.id, host_of(to.base_url))
+@lru_cache(maxsize=1024)
+def _producer(model: str, base_url: str, row: str) -> Producer:
+    return Producer(model, row, host_of(base_url))
 
 
 def _again(error: ModelError, wait: float | None = None) -> Exception:
@@ -174,34 +177,48 @@ def _again(error: ModelError, wait: float | None = None) -> Exception:
     return NotYet(error, wait) if isinstance(error, RateLimited | Overloaded) else error
 
 
-async def _read(response: http.Response, reading: Reading, show: Show | None) -> Exception | None:
+async def _read(response: Answer, reading: Reading, show: Show | None) -> Exception | None:
     """Feed the answer to `reading`. Returns what broke it off.
 
     One network read may hold many chunks of HTTP, and the HTTP library gives them one by one without waiting in
     between: whatever has come by the time it waits is read and shown together (law 9).
     """
     chunks: list[bytes] = []
-    broke: Exception | None = None
+
+    def take() -> None:
+        data = b"".join(chunks)
+        chunks.clear()
+        pieces = reading.feed(data) if data else []
+        if show is not None and pieces:
+            show(pieces)
+
+    if not reading.streams:
+        broke = await _collect(response, chunks)
+        take()
+        return broke
+    broke = None
     with anyio.CancelScope() as scope:
 
-        def take() -> None:
-            data = b"".join(chunks)
-            chunks.clear()
-            pieces = reading.feed(data) if data else []
-            if show is not None and pieces:
-                show(pieces)
+        def before() -> None:
+            take()
             if reading.finished:
                 scope.deadline = min(scope.deadline, anyio.current_time() + REST)
 
-        broke = await pausing(_collect(response, chunks), take)
-        take()
+        broke = await pausing(_collect(response, chunks), before)
+    take()
     return broke
 
 
-async def _collect(response: http.Response, chunks: list[bytes]) -> Exception | None:
-    packed = "content-encoding" in response.headers
+async def _collect(response: Answer, chunks: list[bytes]) -> Exception | None:
+    stream: AsyncIterable[bytes]
+    if not isinstance(response, http.Response):
+        stream = response
+    elif "content-encoding" in response.headers:
+        stream = response.aiter_bytes()
+    else:
+        stream = cast("AsyncIterable[bytes]", response.stream)
     try:
-        async for chunk in response.aiter_bytes() if packed else cast("AsyncIterable[bytes]", response.stream):
+        async for chunk in stream:
             chunks.append(chunk)  # noqa: PERF401 - read before the next one is waited for
     except _FAILURES as error:
         return error

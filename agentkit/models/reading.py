@@ -11,6 +11,7 @@ from agentkit.models.outputs import Outputs
 from agentkit.models.sse import Events, Mark, decode
 
 _WIRES: Final[Mapping[Wire, type[Assembly]]] = {"chat": Assembly, "responses": Outputs}
+_DONE: Final = Mark.DONE  # an enum's member takes a call to get
 _HELD: Final[Mapping[Wire, str]] = {"chat": "choices", "responses": "output"}  # the field that makes it an answer
 
 
@@ -21,6 +22,11 @@ class Reading:
         self._answer: Assembly = _WIRES[contract.wire](contract, producer)
         self._events = Events() if media_type.startswith("text/event-stream") else None
         self._whole: list[bytes] = []
+
+    @property
+    def streams(self) -> bool:
+        """Whether it comes in pieces that mean something by themselves."""
+        return self._events is not None
 
     @property
     def begun(self) -> bool:
@@ -71,7 +77,7 @@ class Reading:
             if broke:
                 return
             events = Events()  # an event stream under another name
-            values = [value for value in (*events.feed(data), *events.end()) if value is not Mark.DONE]
+            values = [value for value in (*events.feed(data), *events.end()) if value is not _DONE]
         for value in values:
             self._answer.add(value)
         if not (self._answer.begun or self._answer.error or self.finished):
@@ -80,6 +86,6 @@ class Reading:
             self._answer.text.add(data.decode("utf-8", "replace"))
 
     def _take(self, values: list[Any]) -> list[Piece]:
-        said = [value for value in values if value is not Mark.DONE]
+        said = [value for value in values if value is not _DONE]
         self._answer.done = self._answer.done or len(said) < len(values)
         return self._answer.take(said)

@@ -31,6 +31,8 @@ def inlined(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class _Unfolding:
+    """A schema being unfolded."""
+
     name: str
     root: Mapping[str, Any]
     nodes: int = 0

@@ -7,9 +7,9 @@ nothing. A gateway wraps what the service behind it said, sometimes twice, as JS
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from agentkit.core.values import dataclass
 from agentkit.models.sse import decode
 
 _STATUSES: Final = ("status_code", "code", "status", "http_status")  # keys that may hold an HTTP status

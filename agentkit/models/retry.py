@@ -12,13 +12,13 @@ comes back by doubling, not all at once.
 import math
 from collections.abc import Awaitable, Callable
 from copy import copy
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, TypeVar
 
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from agentkit.core.values import dataclass
 from agentkit.errors import ModelError, Overloaded, RateLimited
 
 T = TypeVar("T")
@@ -67,11 +67,11 @@ class Gate:
         self._opens = -math.inf
         self._room = math.inf  # how many may wait for an answer at once
         self._away: dict[object, float] = {}  # who waits for one, and since when
-        self._changed = anyio.Event()
+        self._changed: anyio.Event | None = None  # of those who wait
 
     async def changes(self, wait: float) -> None:
         """Wait until something has changed, at most so long."""
-        changed = self._changed
+        changed = self._changed = self._changed or anyio.Event()
         with anyio.move_on_after(wait):
             await changed.wait()
 
@@ -111,8 +111,9 @@ class Gate:
         self._stir()
 
     def _stir(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
 
 
 class Turn:

@@ -7,7 +7,6 @@ type alone, so a check that is new today cannot make an old journal unreadable.
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from agentkit.core.contract import INLINE_TAGS, ITEMS, Contract, Row, typed
 from agentkit.core.request import legal_id
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
 from agentkit.models import address
 

@@ -8,7 +8,11 @@ _HIGH = re.compile("[\ud800-\udbff]\\Z")
 
 def joined(text: str) -> str:
     """Join halves of a surrogate pair that came apart; what has no other half stays alone (law 7)."""
-    return _PAIR.sub(lambda pair: pair.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)
+    return (
+        text
+        if text.isascii()
+        else _PAIR.sub(lambda pair: pair.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)
+    )
 
 
 class Track:
@@ -23,6 +27,8 @@ class Track:
         """Take a delta. Returns what can be shown of it now: the first half of a pair waits for the second."""
         self.seen, self.filled = True, self.filled or bool(part)
         self._parts.append(part)
+        if part.isascii() and not self._half:
+            return part
         shown = self._half + part
         self._half = shown[-1:] if _HIGH.search(shown) else ""
         return joined(shown.removesuffix(self._half))

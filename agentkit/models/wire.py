@@ -30,7 +30,7 @@ def encode(sending: Sending, contract: Contract) -> bytes:
     Raises:
         ProtocolError: the message holds a stored part whose contents nobody fetched.
     """
-    return b",".join(_bytes(message) for message in _WIRES[contract.wire].messages(sending, contract))
+    return b",".join([_bytes(message) for message in _WIRES[contract.wire].messages(sending, contract)])
 
 
 def head(binding: Binding) -> bytes:
@@ -60,7 +60,10 @@ def whole(body: Body, contract: Contract, *, stream: bool) -> bytes:
         if contract.usage_in_stream and contract.wire == "chat":
             tail += b',"stream_options":{"include_usage":true}'
     key: bytes = _WIRES[contract.wire].MESSAGES.encode()
-    return b'{"' + key + b'":[' + b",".join(body.messages) + b"]," + body.head[1:-1] + tail + b"}"
+    pieces = [*body.messages] or [b""]  # joined at one go: a long session's bytes are copied once
+    pieces[0] = b'{"' + key + b'":[' + pieces[0]
+    pieces[-1] += b"]"
+    return b",".join((*pieces, body.head[1:-1] + tail + b"}"))
 
 
 def strict_path(body: Body, contract: Contract) -> str | None:

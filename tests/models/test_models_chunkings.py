@@ -19,6 +19,7 @@ from agentkit.models.assemble import Assembly, judge
 from agentkit.models.base import Answered, Broken, Piece, Reply, Unusable
 from agentkit.models.reading import Reading
 from agentkit.models.sse import Events, Mark
+from agentkit.models.text import Track
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "fixtures"
 MADE = Producer("m", "row")
@@ -299,3 +300,10 @@ def test_any_cut_of_the_texts_into_deltas_gives_the_same_message(
 
     one = stream([("reasoning_content", thought), ("content", text)])
     assert stream([*cut("reasoning_content", thought, first), *cut("content", text, second)]) == one
+
+
+@pytest.mark.parametrize(("second", "shown"), [("x", "\ud83dx"), ("\ude00", "\N{GRINNING FACE}"), ("", "")])
+def test_half_a_pair_waits_for_what_comes_next_and_is_shown_with_it(second: str, shown: str) -> None:
+    track = Track()
+    assert (track.add("a"), track.add("\ud83d"), track.add(second)) == ("a", "", shown)
+    assert track.text() == ("a\ud83d" if not second else "a" + shown)

@@ -112,6 +112,12 @@ def test_no_key_goes_over_plain_http_but_to_this_machine(options: Any) -> None:
     Model("m", base_url="http://192.168.1.5/v1", headers={"X-Team": "blue"})
 
 
+@pytest.mark.parametrize("name", ["X-Mine\r\nX-More", "X Mine", "X-Mine:", "é", ""])
+def test_a_header_has_a_name_that_can_be_sent(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no name of a header"):
+        Model("m", base_url="http://127.0.0.1:1/v1", headers={name: "yes"})
+
+
 def test_a_key_that_cannot_be_a_header_is_not_shown() -> None:
     for bad in ("k-1\n", " k-1", "k-é"):
         with pytest.raises(ConfigurationError, match="api_key holds characters") as caught:

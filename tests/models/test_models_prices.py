@@ -1,7 +1,10 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import genai_prices
 import pytest
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import TieredPrices
 
 from agentkit.core.contract import Contract
 from agentkit.core.spec import Usage
@@ -57,3 +60,28 @@ def test_the_provider_is_found_by_address_and_the_name_may_differ() -> None:
 
 def test_more_cached_than_sent_is_no_negative_cost() -> None:
     assert prices.cost(Usage(MILLION, 2 * MILLION), "deepseek-flash", V4, HOME, OFF_PEAK) == Decimal("0.003")
+
+
+def test_every_price_is_the_librarys_to_the_digit() -> None:
+    """Of one model in eight of the whole table, those with steps in their prices among them."""
+    told, tiers = 0, 0
+    for provider in get_snapshot().providers:
+        row = Contract(id="row", price_provider=provider.id)
+        for model in provider.models[::8]:
+            for usage in (Usage(7, 0, 1), Usage(250_001, 7, 4096), Usage(100, 100, 0)):
+                tokens = genai_prices.Usage(
+                    input_tokens=usage.input_tokens,
+                    cache_read_tokens=usage.cached_tokens,
+                    output_tokens=usage.output_tokens,
+                )
+                try:
+                    price = genai_prices.calc_price(
+                        tokens, model.id, provider_id=provider.id, genai_request_timestamp=PEAK
+                    )
+                except LookupError:
+                    continue  # its name finds no model, or another provider's
+                assert str(prices.cost(usage, model.id, row, HOME, PEAK)) == str(price.total_price), model.id
+                told += 1
+                tiers += any(isinstance(each, TieredPrices) for each in vars(price.model_price).values())
+    assert told > 500
+    assert tiers > 20
