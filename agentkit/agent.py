@@ -1,9 +1,10 @@
-"""Agent: who answers. Frozen configuration; a conversation is a `Session`."""
+"""Agent: who answers. Frozen configuration; a conversation is a `Session`, and loaded when there is one."""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from functools import cached_property
+from importlib import import_module
 from typing import Any, Generic, TypeAlias, overload
 
 from typing_extensions import TypeVar
@@ -15,19 +16,17 @@ from agentkit.core.messages import Content
 from agentkit.core.policy import Approvals, Upgrades
 from agentkit.core.settings import ModelSettings
 from agentkit.core.spec import VERSION, Binding, Limits, Settings
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
-from agentkit.journal.memory import MemoryJournal
 from agentkit.models import Model
 from agentkit.models.asking import unsent
 from agentkit.models.base import Endpoint
 from agentkit.result import Result
-from agentkit.session import Session
-from agentkit.subagent import asking, tool_of
 from agentkit.tools import Tool
 from agentkit.tools.dispatch import Dispatch
 from agentkit.tools.forms import Asked, asked_for
 from agentkit.tools.output import Output
-from agentkit.tools.tool import NeedsApproval, Outcome
+from agentkit.tools.tool import NeedsApproval
 
 DepsT = TypeVar("DepsT", contravariant=True, default=object)
 OutT = TypeVar("OutT", covariant=True, default=str)
@@ -176,7 +175,10 @@ class Agent(Generic[DepsT, OutT]):
         Raises:
             ConfigurationError: its name cannot be a tool's, or agents are nested more than five deep.
         """
-        return tool_of(self, (name, description), deps, needs_approval, result_limit)
+        made: Tool[Any, ..., Any] = import_module("agentkit.subagent").tool_of(
+            self, (name, description), deps, needs_approval, result_limit
+        )
+        return made
 
     @overload
     async def run(self: "Agent[None, O]", message: Content) -> Result[O]: ...
@@ -189,20 +191,8 @@ class Agent(Generic[DepsT, OutT]):
             ConfigurationError: a tool may wait for a person, and nobody could answer: use `Session`.
             ModelError: the model service failed.
         """
-        if asks := asking(self):
-            raise ConfigurationError(
-                f"{', '.join(asks)} may need approval, which Agent.run cannot wait for. Use "
-                "`async with Session(agent, id, journal=…) as session: await session.run(…)`."
-            )
-        async with Session[Any, Any](self, "run", journal=MemoryJournal(), deps=deps) as session:
-            result = await session.run(message)
-            while result.unknowns or result.approvals:
-                for twin in result.approvals:
-                    await session.deny(twin, by="agentkit", reason="nobody can be asked here")
-                for unknown in result.unknowns:
-                    await session.resolve(unknown, Outcome.unknown(), by="agentkit")
-                result = await session.resume()
-            return result
+        result: Result[Any] = await import_module("agentkit.alone").run(self, message, deps)
+        return result
 
 
 def _endpoint(model: object) -> Model:

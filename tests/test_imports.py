@@ -32,6 +32,30 @@ def test_the_public_names_load_neither_client_nor_validator() -> None:
     assert {"openai", "jsonschema", "structlog"} & modules == set()
 
 
+BUILT = """
+from agentkit import Agent, Model, tool
+@tool(effect="read")
+async def look(number: int) -> str:
+    'Look.'
+    return ""
+model = Model("m", base_url="http://127.0.0.1:9/v1", api_key="k", contract="deepseek-v4")
+assert type(Agent(model, tools=[look]).dispatch.check("1.1.0", "look", '{"number": 7}', None)).__name__ == "Go"
+"""
+
+
+def test_an_agent_is_built_and_sees_that_a_call_fits_without_what_drives_it_and_judges_calls() -> None:
+    _, modules = fresh(BUILT)
+    late = {
+        "agentkit.session",
+        "agentkit.driver",
+        "agentkit.journal.memory",
+        "agentkit.subagent",
+        "agentkit.tools.validate",
+    }
+    assert "agentkit.tools.dispatch" in modules
+    assert {*SLOW, *late, "regex", "referencing", "tenacity", "asyncio"} & modules == set()
+
+
 def test_import_takes_at_most_250_ms_of_cpu() -> None:
     def cost() -> float:
         """Measured in turns with a bare interpreter: what else the machine does then weighs on both."""

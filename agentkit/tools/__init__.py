@@ -5,7 +5,7 @@ the model's mistakes are results, never exceptions. It imports core and errors; 
 """
 
 # Bound at once and not by a lazy table: the submodule `tool` would else stand where the decorator belongs.
-# Neither import loads jsonschema; that comes with `dispatch`.
+# Neither import loads jsonschema; that comes with the first call that is not seen to fit at a glance.
 from agentkit.tools.decorator import tool
 from agentkit.tools.rules import above, defer
 from agentkit.tools.secrets import Secret

@@ -7,12 +7,12 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import Field, JsonValue
 from pydantic.fields import FieldInfo
 
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
 from agentkit.tools.context import ToolContext
 from agentkit.tools.docstrings import told_by

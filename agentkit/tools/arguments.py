@@ -3,11 +3,11 @@
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, NoReturn
 
 from agentkit.core.messages import Json
+from agentkit.core.values import dataclass
 
 SHOWN = 80  # characters of a wrong value that are quoted to the model
 
@@ -83,11 +83,14 @@ def _hash(text: str) -> str:
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
+_DEEP = (float, dict, list)
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, dict):
-        return {name: _whole(each) for name, each in value.items()}
+        return {name: _whole(each) if isinstance(each, _DEEP) else each for name, each in value.items()}
     return [_whole(each) for each in value] if isinstance(value, list) else value
 
 

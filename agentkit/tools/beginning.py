@@ -3,7 +3,6 @@
 Until then nothing has happened, and that is known: of a `once` call too, whose outcome is not known from then on.
 """
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +10,10 @@ from anyio import CapacityLimiter, WouldBlock, get_cancelled_exc_class
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from agentkit.core.replacing import replace
+from agentkit.tools.attempts import Tried
 from agentkit.tools.pacing import moment, places
 from agentkit.tools.process import NotBegun, worker
 from agentkit.tools.results import failed
-from agentkit.tools.retrying import Tried
 from agentkit.tools.running import Attempt, lives
 
 
@@ -27,33 +26,34 @@ class Beginning:
 
     async def __call__(self) -> Tried:
         """Wait, and make one attempt. Time spent waiting is not the tool's."""
-        name, begun = self.attempt.tool.name, False
+        tool: Any = self.attempt.tool
+        attempt, taken = replace(self.attempt), list[CapacityLimiter]()
         try:
             await checkpoint_if_cancelled()
-            async with AsyncExitStack() as stack:
-                attempt = await self._enter(stack)
-                begun = True
-                fact = await attempt.run()
-                why = attempt.fleeting
-                return Tried(fact, why, again=bool(why) and not lives(attempt.key))
+            for limiter in (*places(tool), self.room):
+                await _take(limiter, self)
+                taken.append(limiter)
+            if not tool.declared.process:
+                return await self._made(attempt)
+            async with worker(tool.function, attempt.values) as made:
+                attempt.elsewhere = made.run
+                return await self._made(attempt)
         except NotBegun as error:
-            return self._not_run(f"Error: {name} was not run, nothing happened: {error}.")
+            return self._not_run(f"Error: {tool.name} was not run, nothing happened: {error}.")
         except get_cancelled_exc_class():
-            if begun or self.attempt.tool.effect != "once":
+            if attempt.begun or tool.effect != "once":
                 raise
-            return self._not_run(f"Not run: {name} waited for its place when it was called off. Nothing happened.")
+            return self._not_run(f"Not run: {tool.name} waited for its place when it was called off. Nothing happened.")
+        finally:
+            for limiter in reversed(taken):
+                limiter.release_on_behalf_of(self)
 
-    async def _enter(self, stack: AsyncExitStack) -> Attempt:
-        tool: Any = self.attempt.tool
-        for limiter in (*places(tool), self.room):
-            await _take(limiter, self)
-            stack.callback(limiter.release_on_behalf_of, self)
-        if not tool.declared.process:
-            await moment(tool)
-            return replace(self.attempt)
-        made = await stack.enter_async_context(worker(tool.function, self.attempt.values))
-        await moment(tool)
-        return replace(self.attempt, elsewhere=made.run)
+    async def _made(self, attempt: Attempt) -> Tried:
+        """Make an attempt that has its place, when its moment has come."""
+        await moment(attempt.tool)
+        fact = await attempt.run()
+        why = attempt.fleeting
+        return Tried(fact, why, again=bool(why) and not lives(attempt.key))
 
     def _not_run(self, text: str) -> Tried:
         return Tried(failed(self.attempt.call, text, self.attempt.note))

@@ -1,12 +1,13 @@
 """A tool whose call is a session of its own: what it gets to know of the session that calls it, and how it ends."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from typing_extensions import TypeVar
 
 from agentkit.core.spec import Child, Inherited, Limits, ToolSpec
+from agentkit.core.values import dataclass
 from agentkit.tools.context import ToolContext
 from agentkit.tools.tool import Tool
 

@@ -1,10 +1,12 @@
 """`ToolContext`: what a tool gets to know of its call beside the model's arguments."""
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import Generic
 
 from typing_extensions import TypeVar
+
+from agentkit.core.values import dataclass
 
 D = TypeVar("D", default=object)
 

@@ -26,7 +26,7 @@ def cut_short(fact: F, limit: int | None) -> F:
 
     What an exception says is for people, and is cut to `LIMIT` characters: nobody reads more of a traceback.
     """
-    if isinstance(fact, ToolFinished | CallResolved):
+    if isinstance(fact, (ToolFinished, CallResolved)):
         parts = tuple(_small(part) for part in fact.parts)
         cut = _cut(parts, limit)
         if cut is not None:
@@ -34,7 +34,7 @@ def cut_short(fact: F, limit: int | None) -> F:
             parts = shortened(fact.call, text, cut, tuple(part for part in parts if not isinstance(part, Text)))
         if parts != fact.parts:
             fact = replace(fact, parts=parts, cut=cut)
-    if isinstance(fact, ToolFinished | ToolUnknown) and fact.detail is not None and len(fact.detail) > LIMIT:
+    if isinstance(fact, (ToolFinished, ToolUnknown)) and fact.detail is not None and len(fact.detail) > LIMIT:
         left = len(fact.detail) - LIMIT
         fact = replace(fact, detail=f"{fact.detail[:LIMIT]}\n[and {left} characters more, which are not kept]")
     return fact
@@ -61,7 +61,7 @@ def _kept(text: str) -> str:
 
 
 def _small(part: Part) -> Part:
-    if not isinstance(part, Image | File) or len(part.url) <= KEPT:
+    if not isinstance(part, (Image, File)) or len(part.url) <= KEPT:
         return part
     kind = "picture" if isinstance(part, Image) else "file"
     return Text(f"[a {kind} of {len(part.url)} bytes is left out: at most {KEPT} are kept of one]")

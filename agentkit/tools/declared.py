@@ -1,11 +1,11 @@
 """`Declared`: everything a tool says of itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from agentkit.core.messages import Json
 from agentkit.core.spec import Effect
+from agentkit.core.values import dataclass
 from agentkit.tools.secrets import Secret
 
 NeedsApproval: TypeAlias = bool | Literal["defer"] | Callable[..., bool | str]

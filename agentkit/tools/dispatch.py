@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -15,31 +14,32 @@ from agentkit.core.messages import Part, Text
 from agentkit.core.output import OUTPUT
 from agentkit.core.replacing import replace
 from agentkit.core.spec import ToolSpec
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
 from agentkit.tools.arguments import BadArguments, equal_hash, read
+from agentkit.tools.attempts import FIRST, Patience, tried
 from agentkit.tools.beginning import Beginning
 from agentkit.tools.checks import asks_for_approval
 from agentkit.tools.child import Above, ChildTool, calling
 from agentkit.tools.context import ToolContext
 from agentkit.tools.finding_out import Doubt, find_out
 from agentkit.tools.hearsay import noted
+from agentkit.tools.judged import Judged
 from agentkit.tools.leaving import Leaving
 from agentkit.tools.mend import Usable, usable
 from agentkit.tools.output import Output
 from agentkit.tools.reading import Kept, context_of, with_reading
 from agentkit.tools.results import failed, parts_for
-from agentkit.tools.retrying import FIRST, Patience, tried
 from agentkit.tools.returned import check_form, misfit
 from agentkit.tools.rules import defers
 from agentkit.tools.running import Attempt, lives
 from agentkit.tools.secrets import Hiding, held_by
 from agentkit.tools.tool import Tool
-from agentkit.tools.validate import Schema
 
 REMEMBERED = 1000  # calls, of all sessions
 
-# Compiling costs milliseconds, and a server makes a Dispatch per session: once per tool is enough.
-_schemas: WeakKeyDictionary[Tool[Any, ..., Any], Schema] = WeakKeyDictionary()
+# Judging and compiling cost time, and a server makes a Dispatch per session: once per tool is enough.
+_schemas: WeakKeyDictionary[Tool[Any, ..., Any], Judged] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Dispatch:
         last = () if output is None else (output.tool,)
         self._tools = _by_name([*with_reading(list(_by_name(tools).values())), *last])
         self.output, self._strict = output, strict
-        self._schemas = {name: _compiled(each) for name, each in self._tools.items()}
+        self._schemas = {name: _judged(each) for name, each in self._tools.items()}
         self._secrets = tuple(secret for each in self._tools.values() for secret in each.declared.secrets)
         self._concurrency, self._first_wait = concurrency, first_wait
         self._limiters: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()  # by session
@@ -187,15 +187,20 @@ class Dispatch:
         except BadArguments as bad:
             return Leaving(self._hiding(job.deps)).hidden(failed(job.call, bad.told(job.tool), job.note))
         leaving = self._leaving(tool, job)
-        job = replace(job, progress=leaving.shown(job.progress))
+        if leaving.hiding:
+            job = replace(job, progress=leaving.shown(job.progress))
 
         def late(event: ToolFinished | ToolUnknown) -> None:
             job.late(leaving(event))
 
         attempt = Attempt(tool, job.call, job.idempotency_key, _with_context(tool, values, job), job.note, late)
-        room = self._limiters.setdefault(job.session_id, CapacityLimiter(self._concurrency))
         patience = Patience(1 + tool.declared.retries, self._first_wait)
-        return leaving(await tried(Beginning(attempt, room), patience, job.progress))
+        return leaving(await tried(Beginning(attempt, self.room(job.session_id)), patience, job.progress))
+
+    def room(self, session_id: str) -> CapacityLimiter:
+        """Return where a session's calls wait for one another: the same one for as long as anybody holds it."""
+        room = self._limiters.get(session_id)
+        return self._limiters.setdefault(session_id, CapacityLimiter(self._concurrency)) if room is None else room
 
     async def reconcile(self, job: Job, question: int) -> CallResolved:
         """Ask the tool what became of a call; `question` is the number of the open question this answers."""
@@ -230,14 +235,14 @@ class Dispatch:
 
     def _read(self, tool: Tool[Any, ..., Any], arguments: str) -> tuple[Usable, dict[str, Any]]:
         schema = self._schemas[tool.name]
-        given = usable(tool.declared, schema, schema.as_told(arguments) if self._strict else arguments)
+        given = usable(tool.declared, schema, schema.compiled.as_told(arguments) if self._strict else arguments)
         return given, tool.inputs.convert(given.given)
 
 
-def _compiled(tool: Tool[Any, ..., Any]) -> Schema:
+def _judged(tool: Tool[Any, ..., Any]) -> Judged:
     if tool not in _schemas:
         check_form(tool.declared)
-        _schemas[tool] = Schema(tool.name, tool.inputs.schema, typed=tool.inputs.typed)
+        _schemas[tool] = Judged(tool.name, tool.inputs.schema, typed=tool.inputs.typed)
     return _schemas[tool]
 
 

@@ -7,13 +7,15 @@ style: the style that reads most of it rules, and what another one finds beside 
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from textwrap import indent
 from typing import Any
 
 from docstring_parser import Docstring, ParseError, epydoc, numpydoc, parse_from_object, rest
 from docstring_parser.google import DEFAULT_SECTIONS, GoogleParser, Section, SectionType
+
+from agentkit.core.values import dataclass
 
 _MORE = ("Keyword Args", "Keyword Arguments", "Kwargs", "Other Parameters", "Fields")  # sections of parameters
 _GOOGLE = GoogleParser([*DEFAULT_SECTIONS, *(Section(title, "param", SectionType.MULTIPLE) for title in _MORE)])

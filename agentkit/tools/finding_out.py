@@ -1,11 +1,11 @@
 """Asking a tool's `reconcile` what became of a call whose outcome nobody recorded."""
 
 import traceback
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from agentkit.core.events import CallResolved
+from agentkit.core.values import dataclass
 from agentkit.tools.results import Raised, Returned, parts_of_deed
 from agentkit.tools.running import Body
 from agentkit.tools.tool import Outcome, Tool

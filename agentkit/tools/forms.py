@@ -1,10 +1,9 @@
 """How a service is asked to keep to schemas: of tools, and of an answer that has to be of a type."""
 
-from dataclasses import dataclass
-
 from agentkit.core.contract import Contract
 from agentkit.core.output import Form
 from agentkit.core.spec import ANSWER, OutputSpec, ToolSpec
+from agentkit.core.values import dataclass
 from agentkit.tools.dispatch import Dispatch
 from agentkit.tools.output import Output, told
 from agentkit.tools.strict import Loose, strict, strict_specs

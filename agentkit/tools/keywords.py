@@ -23,7 +23,8 @@ budget: ContextVar[Budget] = ContextVar("budget")  # of the check that runs; jso
 
 def draft_of(schema: Any, *, typed: bool) -> type[Validator]:
     """Return the draft a schema names in `$schema`, as we run it; 2020-12 where it names none, or one of its own."""
-    return _ours(validator_for(schema, default=Draft202012Validator), typed=typed)
+    named = isinstance(schema, bool) or isinstance(schema.get("$schema", ""), str)  # of what is no name, it tells
+    return _ours(validator_for(schema, default=Draft202012Validator) if named else Draft202012Validator, typed=typed)
 
 
 @lru_cache(maxsize=32)

@@ -4,12 +4,13 @@ Secrets go first of all, before anything is cut or counted; the frame comes last
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from agentkit.core.events import CallRefused, CallResolved, CallSuspended, ToolFinished, ToolUnknown
 from agentkit.core.framing import framed
 from agentkit.core.messages import File, Image, Part, Text
+from agentkit.core.values import dataclass
 from agentkit.tools.cutting import cut_short
 from agentkit.tools.secrets import Hiding
 

@@ -6,14 +6,15 @@ with what was done: `Usable.mended` and `.how`.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from typing import Any
 
 from agentkit.core import words
+from agentkit.core.values import dataclass
 from agentkit.tools.arguments import BadArguments, read
 from agentkit.tools.declared import Declared
-from agentkit.tools.validate import Schema
+from agentkit.tools.judged import Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Usable:
     how: str = ""
 
 
-def usable(declared: Declared, schema: Schema, raw: str) -> Usable:
+def usable(declared: Declared, schema: Judged, raw: str) -> Usable:
     """Read raw arguments as a tool's policies allow.
 
     Raises:
@@ -34,7 +35,8 @@ def usable(declared: Declared, schema: Schema, raw: str) -> Usable:
     given, repaired = _readable(declared, raw)
     done = _Done()
     if declared.nulls == "absent" or declared.extras == "drop":
-        given = schema.measured(lambda: _Mender(declared, done).object(given, Place(schema.validator)))
+        whole = schema.compiled
+        given = whole.measured(lambda: _Mender(declared, done).object(given, Place(whole.validator)))
     schema.check(given)
     how = words.changed(repaired=repaired, dropped=done.dropped, absent=done.absent)
     return Usable(given, json.dumps(given, ensure_ascii=False), how) if how else Usable(given)

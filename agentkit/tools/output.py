@@ -6,7 +6,6 @@ What is recorded is the text; the value is made of it whenever it is asked for, 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,14 +15,15 @@ from agentkit.core.commands import Go, Mend
 from agentkit.core.events import OutputRefused
 from agentkit.core.messages import Json
 from agentkit.core.spec import ANSWER
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError, OutputInvalid
 from agentkit.tools.arguments import BadArguments, read
 from agentkit.tools.declared import Declared
 from agentkit.tools.generate import schema_of
+from agentkit.tools.judged import Judged
 from agentkit.tools.raw import RawInputs
 from agentkit.tools.schema import validated
 from agentkit.tools.tool import Tool
-from agentkit.tools.validate import Schema
 
 _KEY: Final = "answer"  # holds a value that is no JSON object
 _FENCE = re.compile(r"```\w*\n")
@@ -51,7 +51,7 @@ class Output:
         plain = _unwrapped(whole)
         self._wrapped = plain is None
         self.schema: dict[str, Json] = whole if plain is None else plain
-        self._schema = Schema("the answer", self.schema)
+        self._schema = Judged("the answer", self.schema)
 
     def check(self, text: str, form: str) -> Go | Mend:
         """Say whether a text is of the type. `form`: how it was to be given."""
@@ -74,7 +74,7 @@ class Output:
 
     def _read(self, text: str) -> Any:
         try:
-            given = self._schema.undone(read(_unfenced(text)))
+            given = self._schema.compiled.undone(read(_unfenced(text)))
             self._schema.check(given)
         except RecursionError:
             raise BadArguments("malformed", ("nested too deep",)) from None
@@ -96,6 +96,8 @@ class Output:
 
 @dataclass(frozen=True)
 class _AnswerInputs(RawInputs):
+    """What the answer's tool takes: the answer."""
+
     output: Output | None = None
 
     def convert(self, given: Mapping[str, Any]) -> dict[str, Any]:

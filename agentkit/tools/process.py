@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from json import dumps
 from types import FunctionType
 from typing import Any, Final
@@ -23,6 +22,7 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
 from agentkit.tools.schema import Inputs
 from agentkit.tools.worker import HEAD, Answer, Lost

@@ -1,12 +1,12 @@
 """Tools whose parameters are given as a JSON Schema or a pydantic model, not read from a function's own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, get_origin
 
 from pydantic import BaseModel
 
 from agentkit.core.messages import Json
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
 from agentkit.tools.annotations import Signature, signature_of
 from agentkit.tools.generate import schema_of

@@ -5,13 +5,13 @@ long result would change what every request begins with, and the service would h
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import Field
 
 from agentkit.core.cutting import Cut, piece
+from agentkit.core.values import dataclass
 from agentkit.errors import ToolError
 from agentkit.tools.bounds import MOST
 from agentkit.tools.context import ToolContext

@@ -4,13 +4,13 @@ import json
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pydantic_core import to_json, to_jsonable_python
 
 from agentkit.core.events import CallSuspended, ToolFinished, ToolUnknown
 from agentkit.core.messages import File, Image, Part, Text
+from agentkit.core.values import dataclass
 from agentkit.errors import NeedsAnswer, ToolError
 from agentkit.tools.child import Rested, Waits
 from agentkit.tools.returned import holds_parts, misfit

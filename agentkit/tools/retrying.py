@@ -5,39 +5,21 @@ thread is still busy with the attempt before. The model sees one result; people 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, wait_random_exponential
 
 from agentkit.core.events import ToolFinished
+from agentkit.tools.attempts import Patience, Tried
 from agentkit.tools.results import Fact
 
-FIRST, LONGEST = 0.5, 20.0  # seconds: a wait is random up to twice as long as the one before it might have been
+LONGEST = 20.0  # seconds: a wait is random up to twice as long as the one before it might have been
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """How an attempt ended: the fact, why it failed where it did, and whether another one might go better."""
-
-    fact: Fact
-    why: str = ""
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How many attempts, and the seconds between them: the first wait is random up to `first`, then they grow."""
-
-    attempts: int
-    first: float = FIRST
-
-
-async def tried(attempt: Callable[[], Awaitable[Tried]], patience: Patience, tell: Callable[[str], None]) -> Fact:
-    """Make attempts and return the fact of the last; `tell` is told of each that will be repeated."""
+async def repeated(attempt: Callable[[], Awaitable[Tried]], patience: Patience, tell: Callable[[str], None]) -> Fact:
+    """Make several attempts, as `attempts.tried` says."""
     attempts = patience.attempts
-    if attempts == 1:  # as most tools have it: tenacity's own way through one attempt costs a tenth of a step
-        return (await attempt()).fact
     before: list[str] = []
 
     async def once() -> Tried:  # tenacity awaits only what is declared `async`

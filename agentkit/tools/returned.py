@@ -10,13 +10,16 @@ from agentkit.core.messages import File, Image, Json, Text
 from agentkit.errors import ConfigurationError
 from agentkit.tools.arguments import BadArguments
 from agentkit.tools.declared import Declared
-from agentkit.tools.validate import Schema
+from agentkit.tools.judged import Judged
+
+_PARTS = (Text, Image, File)
 
 
 def holds_parts(value: object) -> bool:
     """Tell whether a result is a `Text`, `Image` or `File`, or a list with one."""
-    items = value if isinstance(value, list | tuple) else (value,)
-    return any(isinstance(each, Text | Image | File) for each in items)
+    if isinstance(value, (list, tuple)):
+        return any(isinstance(each, _PARTS) for each in value)
+    return isinstance(value, _PARTS)
 
 
 def misfit(declared: Declared, value: object) -> str:
@@ -44,10 +47,10 @@ def check_form(declared: Declared) -> None:
         _schema(declared.name, declared.returns)
 
 
-def _schema(name: str, schema: Mapping[str, Json]) -> Schema:
+def _schema(name: str, schema: Mapping[str, Json]) -> Judged:
     return _compiled(name, json.dumps(schema, default=dict))
 
 
 @lru_cache(maxsize=1024)
-def _compiled(name: str, schema: str) -> Schema:
-    return Schema(f"{name} (returns=)", json.loads(schema))
+def _compiled(name: str, schema: str) -> Judged:
+    return Judged(f"{name} (returns=)", json.loads(schema))

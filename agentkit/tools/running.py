@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from threading import Lock
 from typing import Any
 
-from anyio import CapacityLimiter, create_task_group, get_cancelled_exc_class, move_on_after, to_thread
+from anyio import CancelScope, CapacityLimiter, create_task_group, current_time, get_cancelled_exc_class, to_thread
 
 from agentkit.core.events import ToolFinished, ToolUnknown
 from agentkit.tools.results import Ended, Fact, Raised, Returned, fact, fleeting, timed_out
@@ -38,22 +39,16 @@ class Body:
     call: Callable[[], Awaitable[Any]]
     timeout: float | None
     ended: Ended | None = None
-    late: bool = False  # its time was over
+    late: bool = False  # its time was over, and it was told to stop
 
     async def run(self) -> None:
         """Run it. A cancellation raised inside, by nobody outside, ends this task only and shows as `ended` None."""
         async with create_task_group() as group:
-            group.start_soon(self._timed)
+            scope = group.cancel_scope
+            scope.deadline = inf if self.timeout is None else current_time() + self.timeout
+            group.start_soon(self._bare, scope)
 
-    async def _timed(self) -> None:
-        if self.timeout is None:
-            await self._bare()
-            return
-        with move_on_after(self.timeout) as scope:
-            await self._bare()
-        self.late = scope.cancel_called
-
-    async def _bare(self) -> None:
+    async def _bare(self, scope: CancelScope) -> None:
         try:
             value = await self.call()
         except Exception as error:  # noqa: BLE001 - every end of a tool is a fact
@@ -64,6 +59,8 @@ class Body:
             self.ended = Raised(Lost(f"it tried to end the process: SystemExit({left.code!r})"))
         else:
             self.ended = Returned(value)
+        finally:  # the group is cancelled from outside too; and one that blocked the event loop was told nothing
+            self.late = scope.cancel_called and current_time() >= scope.deadline
 
 
 class Thread:
@@ -123,6 +120,7 @@ class Attempt:
         note: what every result begins with.
         late: gets the outcome of a thread that was given up as unknown and ended after all, in that thread.
         elsewhere: runs the function in place of this process.
+        begun: from then on it may have done something.
         fleeting: why it failed, where another attempt might not; empty otherwise.
     """
 
@@ -133,12 +131,13 @@ class Attempt:
     note: str
     late: Callable[[ToolFinished | ToolUnknown], None]
     elsewhere: Callable[[], Awaitable[Any]] | None = None
+    begun: bool = False
     fleeting: str = ""
     _news: bool = False  # an outcome after the end of waiting would not contradict what was recorded
 
     async def run(self) -> Fact:
         """Run to the end, or to the time-out. Where it is cancelled and its outcome is known all the same: that."""
-        declared = self.tool.declared
+        declared, self.begun = self.tool.declared, True
         self._news = declared.effect == "once"  # another one's time-out is recorded as a failure
         here = partial(self.tool.function, **self.values)
         thread = Thread(here, self._ended_late) if self.tool.threaded and self.elsewhere is None else None

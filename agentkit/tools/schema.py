@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from agentkit.core.messages import Json
+from agentkit.core.values import dataclass
 from agentkit.tools.annotations import Parameter, Signature, signature_of
 from agentkit.tools.arguments import BadArguments, quoted
 from agentkit.tools.generate import arguments_model, schema_of
@@ -72,13 +72,14 @@ class Inputs:
 def inputs_of(function: Callable[..., Any]) -> Inputs:
     """Read what a function takes, each argument as a parameter. Raises: ConfigurationError: as `signature_of`."""
     read = signature_of(function)
+    model = arguments_model(read.name, {f"p{i}": each.field for i, each in enumerate(read.parameters)})
     return Inputs(
         order=read.order,
         context=read.context,
         parameters=read.parameters,
         description=read.description,
-        schema=_schema(read),
-        converter=arguments_model(read.name, {f"p{i}": p.field for i, p in enumerate(read.parameters) if not p.plain}),
+        schema=_schema(read, model),
+        converter=_converter(read, model),
     )
 
 
@@ -108,8 +109,15 @@ def difference(one: Inputs, other: Inputs) -> str:
     return ""
 
 
-def _schema(read: Signature) -> dict[str, Json]:
-    model = arguments_model(read.name, {f"p{i}": each.field for i, each in enumerate(read.parameters)})
+def _converter(read: Signature, model: type[BaseModel]) -> type[BaseModel]:
+    """Return a model of the parameters that are not plain; making one takes a third of a declaration's time."""
+    rest = {f"p{i}": each.field for i, each in enumerate(read.parameters) if not each.plain}
+    if len(rest) == len(read.parameters):
+        return model
+    return arguments_model(read.name, rest) if rest else BaseModel
+
+
+def _schema(read: Signature, model: type[BaseModel]) -> dict[str, Json]:
     schema: dict[str, Any] = schema_of(read.name, model)
     for each, text in read.told.items():
         if each in schema["properties"]:

@@ -7,11 +7,12 @@ Sources: the subsets of OpenAI's structured outputs and of DeepSeek's strict fun
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias
 
 from agentkit.core.contract import StrictTools
 from agentkit.core.spec import ToolSpec
+from agentkit.core.values import dataclass
 
 Dialect: TypeAlias = Literal["openai", "deepseek"]
 Schema: TypeAlias = Mapping[str, Any]
@@ -204,6 +205,8 @@ def undone(value: Any, schema: Schema, fits: Callable[[Any, Schema], bool]) -> A
 
 @dataclass(frozen=True, slots=True)
 class _Back:
+    """The way back from the strict form."""
+
     root: Schema
     fits: Callable[[Any, Schema], bool]
 

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from functools import cached_property, update_wrapper
 from typing import Any, Generic, Literal, overload
 
@@ -10,6 +9,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from agentkit.core.messages import Json
 from agentkit.core.spec import BoundTool, Effect, ToolSpec
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
 from agentkit.tools.arguments import fingerprint
 from agentkit.tools.context import ToolContext

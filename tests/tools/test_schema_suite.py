@@ -15,8 +15,8 @@ from agentkit.core.commands import Go, Refuse
 from agentkit.errors import ConfigurationError
 from agentkit.tools.arguments import BadArguments
 from agentkit.tools.dispatch import Dispatch
+from agentkit.tools.judged import Judged
 from agentkit.tools.plain import _KEYWORDS, well_formed
-from agentkit.tools.validate import Schema
 from tests.fetched import suite
 
 DRAFTS = {"draft7": "http://json-schema.org/draft-07/schema#", "draft2020-12": None}
@@ -55,10 +55,10 @@ def groups(draft: str) -> Iterator[tuple[str, Any, dict[str, Any]]]:
 
 def verdicts(group: dict[str, Any], schema: Any) -> list[bool]:
     found = []
-    compiled = Schema("suite", schema, typed=False)
+    judged = Judged("suite", schema, typed=False)
     for case in group["tests"]:
         try:
-            compiled.check(case["data"])
+            judged.check(case["data"])
         except BadArguments:
             found.append(False)
         else:

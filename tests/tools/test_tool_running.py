@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -224,6 +225,16 @@ async def test_an_exception_on_the_way_out_of_a_time_out(make_job: MakeJob, effe
     assert not isinstance(event, CallSuspended)
     assert event.detail is not None
     assert "while closing" in event.detail
+
+
+async def test_one_that_fails_before_it_could_be_told_to_stop_has_failed(make_job: MakeJob) -> None:
+    async def work() -> None:
+        time.sleep(0.05)  # noqa: ASYNC251 - the event loop stands still, as with a careless tool
+        raise ValueError("its own fault")
+
+    assert (
+        shown(await made(work, effect="read", timeout=0.01).run(make_job("work"))) == "Error: work failed (ValueError)."
+    )
 
 
 async def test_a_tool_that_finishes_though_its_time_is_over_has_finished(make_job: MakeJob) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from agentkit.errors import ConfigurationError
 from agentkit.tools.arguments import BadArguments
+from agentkit.tools.judged import Judged
 from agentkit.tools.schema import inputs_of
 from agentkit.tools.validate import Schema
 
@@ -46,7 +47,7 @@ def order(  # noqa: PLR0913, PLR0917 - one of each
 ) -> None: ...
 
 
-SCHEMA = Schema("order", inputs_of(order).schema)
+SCHEMA = Judged("order", inputs_of(order).schema)
 GOOD: dict[str, Any] = {"order_id": "7", "amount": 1}
 
 
@@ -146,7 +147,7 @@ def test_at_most_five_problems_are_told() -> None:
 
 def check(schema: dict[str, Any], value: Any) -> str:
     with pytest.raises(BadArguments) as caught:
-        Schema("any", schema).check(value)
+        Judged("any", schema).check(value)
     return caught.value.problems[0]
 
 

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, create_
 from typing_extensions import TypeAliasType, TypedDict
 
 from agentkit.tools.arguments import BadArguments, read
+from agentkit.tools.judged import Judged
 from agentkit.tools.schema import Inputs, inputs_of
-from agentkit.tools.validate import Schema
 
 
 class Colour(enum.Enum):
@@ -143,7 +143,7 @@ def takes(hint: Any) -> Inputs:
 def sent(inputs: Inputs, arguments: str) -> Any:
     """Return what the function gets where a model writes these arguments."""
     given = read(arguments)
-    Schema("function", inputs.schema).check(given)
+    Judged("function", inputs.schema).check(given)
     return inputs.convert(given)["a"]
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from agentkit.tools import bounds, cutting, retrying, worker
+from agentkit.tools import attempts, bounds, cutting, retrying, worker
 from agentkit.tools.declared import Declared
 from tests.pages import Page
 
@@ -23,6 +23,6 @@ def test_the_program_with_a_process_counts(tmp_path: Path) -> None:
 
 def test_its_figures_are_the_figures() -> None:
     assert (cutting.LIMIT, bounds.MOST, cutting.KEPT) == (100_000, 1_000_000, 16 * 2**20)
-    assert (retrying.FIRST, retrying.LONGEST, worker.MOST) == (0.5, 20.0, 64 * 2**20)
+    assert (attempts.FIRST, retrying.LONGEST, worker.MOST) == (0.5, 20.0, 64 * 2**20)
     for told in re.findall(r"^\| `(\w+)=", PAGE.text, re.MULTILINE):
         assert told in Declared.__dataclass_fields__
