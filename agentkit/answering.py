@@ -6,7 +6,7 @@ says what befell the one, `AgentBound` who answers now, `TurnResumed` that the t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agentkit.core.binding import Blob, unstamped
 from agentkit.core.commands import Verdict
@@ -21,9 +21,10 @@ from agentkit.core.events import (
     TurnResumed,
 )
 from agentkit.core.loop import follows
-from agentkit.core.request import placed
+from agentkit.core.request import placed, stored
 from agentkit.core.spec import Binding
 from agentkit.core.state import Phase, State
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError, ModelError, model_error
 from agentkit.models.base import Answered, Body, Broken, Endpoint, Piece, Reply, Unusable
 from agentkit.prefix import Prefix
@@ -64,6 +65,8 @@ class Answering:
 
     def _at(self, bound: AgentBound | None) -> int:
         """Return the index of whom a binding is of: the very one given out in this process, else one alike."""
+        if len(self.candidates) == 1:
+            return 0
         told = list(enumerate(self.candidates)) if bound is not None else []
         same = (index for index, each in told if each.bound is bound)
         alike = (index for index, each in told if bound is not None and each.known_by(bound))
@@ -104,11 +107,12 @@ class Answering:
 
     async def ask(self, recorder: Recorder, show: Show | None) -> AnyEvent:
         """Ask whoever is to answer, and return what came of it."""
-        who = self.now(recorder.state)
-        missing = who.prefix.missing(recorder.state, who.binding)
-        contents = {name: await _content(recorder, name) for name in missing}
+        state = recorder.state
+        who = self.now(state)
+        first = who.prefix.first(state, who.binding)
+        contents = {name: await _content(recorder, name) for name in stored(state.transcript, first)}
         try:
-            who.prefix.update(recorder.state, who.binding, contents)
+            who.prefix.update(state, who.binding, first, contents)
             head, *messages = who.prefix.fragments
             reply = await who.endpoint.call(Body(head, messages), who.binding.contract, show)
         except ModelError as error:

@@ -6,13 +6,13 @@ a parent that is driven looks by itself, so nothing hangs on that word.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentkit.core.events_people import CallWoken
 from agentkit.core.sharing import inherited, shared
 from agentkit.core.spec import Inherited, Limits
 from agentkit.core.state import Call, State
+from agentkit.core.values import dataclass
 from agentkit.core.waiting import Waiting
 from agentkit.errors import ConfigurationError, NoSuchSession, SessionErased
 from agentkit.inbox import body_of

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from agentkit.core import words
@@ -11,6 +10,7 @@ from agentkit.core.events import AnyEvent, CallAnswered, CallApproved, CallDenie
 from agentkit.core.messages import Part, Stored, Text, text_of
 from agentkit.core.record import Record
 from agentkit.core.state import Call, State
+from agentkit.core.values import dataclass
 from agentkit.errors import AlreadyDecided, ApprovalVoid, ProtocolError
 from agentkit.inbox import body_of, event_of
 from agentkit.journal.base import InboxKind, InboxRow

@@ -4,7 +4,6 @@ Nothing here drives or needs the lease: each is a row of the inbox (law 12), and
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentkit import decisions
@@ -16,6 +15,7 @@ from agentkit.core.events_people import HandedBack, PersonAnswered
 from agentkit.core.messages import Content, parts_of, text_of
 from agentkit.core.spec import Inherited
 from agentkit.core.state import Call, State
+from agentkit.core.values import dataclass
 from agentkit.errors import ApprovalVoid, ConfigurationError, MessageIdReused
 from agentkit.ids import message_id
 from agentkit.inbox import body_of, event_of

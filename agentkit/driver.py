@@ -7,6 +7,7 @@ so there is nothing here to resume: a driver that loads a session goes on with i
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import anyio
@@ -34,8 +35,9 @@ from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
 from agentkit.core.output import checks
 from agentkit.core.owed import awaits, cut_short
-from agentkit.core.state import Phase, State
+from agentkit.core.state import Phase
 from agentkit.errors import JournalError, ProtocolError
+from agentkit.hands import Hands
 from agentkit.inbox import event_of
 from agentkit.journal.base import InboxRow
 from agentkit.lates import Late, lates
@@ -80,10 +82,7 @@ class Driver:
         self._shown: list[Piece] = []
         self._mail, self._has_mail = anyio.Event(), True
         self._news = Tray[News]()
-
-    @property
-    def _state(self) -> State:
-        return self._recorder.state
+        self._room = means.dispatch.room(recorder.session_id)  # held, so that it is not made anew at each call
 
     async def drive(self) -> None:
         """Perform everything owed, until nothing is: the turn has ended, failed, or waits for people.
@@ -101,7 +100,7 @@ class Driver:
     async def _drive_with(self, tasks: TaskGroup) -> None:
         tasks.start_soon(self._watch_inbox)
         try:
-            await self._loop(tasks)
+            await self._loop(Hands(tasks))
         except (Exception, anyio.get_cancelled_exc_class()):
             await self._wind_up()
             raise
@@ -113,12 +112,12 @@ class Driver:
             scope.cancel()
         tasks.cancel_scope.cancel()
 
-    async def _loop(self, tasks: TaskGroup) -> None:
+    async def _loop(self, hands: Hands) -> None:
         while True:
             if self._has_mail:
                 await self._take_inbox()
             await self._run_out()
-            await self._start_owed(tasks)
+            await self._start_owed(hands)
             if not self._flying and not self._blocked() and not await self._take_inbox():
                 if not (left := self._left_alone()):
                     return
@@ -129,15 +128,15 @@ class Driver:
     def _left_alone(self) -> Outcome:
         """Return what becomes of calls that will not run: the turn ends, and an earlier attempt of them still lives."""
         why = "an earlier attempt of this call still runs in this process"
-        return tuple(ToolUnknown(call.key, why) for call in self._state.every_call if call.status == "started")
+        return tuple(ToolUnknown(call.key, why) for call in self._recorder.state.every_call if call.status == "started")
 
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""
-        before = self._state
+        before = self._recorder.state
         self._recorder.clock.sync(self._recorder.lease.at if self._recorder.lease else None)
         await self._run_out(then=False)
         await self._recorder.record_kept()
-        state, today = self._state, self._means.answering.now(self._state)
+        state, today = self._recorder.state, self._means.answering.now(self._recorder.state)
         begun = any(call.status in {"requested", "approved", "started", "unknown"} for call in state.every_call)
         if state.phase is Phase.THINKING or begun:
             await self._recorder.record(RunStarted(self._means.process), then=False)
@@ -146,45 +145,46 @@ class Driver:
             or state.rebind
             or replace(today.bound, prices=None) != replace(state.bound, prices=None)
         ):
-            again = asked_again(self._state, today.bound, self._again) if self._again else ()
+            again = asked_again(self._recorder.state, today.bound, self._again) if self._again else ()
             await self._recorder.record(today.bound, *again, blobs=today.blobs, then=False)
         await self._recorder.record(*await children.woken(self._recorder), since=before)
 
-    async def _start_owed(self, tasks: TaskGroup) -> None:
-        owed = commands(self._state)
-        while (check := next((c for c in owed if isinstance(c, CheckCall)), None)) is not None:
-            await self._recorder.record(verdicts={check.call: self._verdict(check)})
-            owed = commands(self._state)
-        owed = tuple(command for command in owed if not self._alive(command))
+    async def _start_owed(self, hands: Hands) -> None:
+        owed = commands(self._recorder.state)
+        while checks_owed := [command for command in owed if isinstance(command, CheckCall)]:
+            await self._recorder.record(verdicts={checks_owed[0].call: self._verdict(checks_owed[0])})
+            owed = commands(self._recorder.state)
+        owed = tuple([command for command in owed if not self._alive(command)])
         for command in owed:
             if command not in self._flying:
-                self._flying[command] = anyio.CancelScope(shield=True)
-                tasks.start_soon(self._fly, command, self._flying[command])
+                scope = self._flying[command] = hands.scope(shield=True)
+                hands.start(partial(self._fly, command, scope))
         for command, scope in self._flying.items():
-            if command not in owed or (isinstance(command, Reconcile) and cut_short(self._state)):
+            if command not in owed or (isinstance(command, Reconcile) and cut_short(self._recorder.state)):
                 self._cut(command, scope)
 
     def _alive(self, command: Command) -> bool:
         """Tell whether an earlier attempt of a call still lives in this process: then nothing new is owed."""
-        if not isinstance(command, Reconcile | RunTool) or command in self._flying:
+        if not isinstance(command, (Reconcile, RunTool)) or command in self._flying:
             return False
         key = self._key(command.call)  # a thread leaves its outcome before it stops being alive: ask in this order
-        return self._means.dispatch.alive(key) or self._state.uid in lates
+        return self._means.dispatch.alive(key) or self._recorder.state.uid in lates
 
     def _blocked(self) -> bool:
-        return any(isinstance(command, RunTool) and self._alive(command) for command in commands(self._state))
+        return any(isinstance(command, RunTool) and self._alive(command) for command in commands(self._recorder.state))
 
     def _cut(self, command: Command, scope: anyio.CancelScope) -> None:
         """Stop what is not wanted; a `once` call, and all at the end of the turn's time, may end by itself first."""
-        ending = self._state.ending
-        call = self._state.call(command.call) if isinstance(command, RunTool) else None
+        ending = self._recorder.state.ending
+        call = self._recorder.state.call(command.call) if isinstance(command, RunTool) else None
         graced = (call is not None and call.effect == "once") or (ending is not None and ending.limit == "seconds")
         graced = graced or (isinstance(command, Reconcile) and ending is not None)
         scope.deadline = min(scope.deadline, anyio.current_time() + (GRACE if graced else 0))
 
     async def _receive(self) -> None:
         """Wait until something finishes, a person says something, or the turn's time is up; record it."""
-        limit, people, news = self._limit_left(), self._people_left(), None
+        left, people, news = self._recorder.left(), self._people_left(), None
+        limit = math.inf if left is None else left
         if (left := min(limit, people)) == math.inf:
             news = await self._next()
         else:
@@ -192,29 +192,25 @@ class Driver:
                 news = await self._next()
         if news is None:
             if limit <= people:  # else `_run_out` records what time has decided
-                seconds = self._state.bound.limits.seconds if self._state.bound else None
+                seconds = self._recorder.state.bound.limits.seconds if self._recorder.state.bound else None
                 await self._recorder.record(LimitReached("seconds", f"limit reached: {seconds} seconds in one turn"))
             return
         command, outcome = news
         if isinstance(outcome, BaseException):
             raise outcome
-        if outcome and command is not None and awaits(self._state, command):
+        if outcome and command is not None and awaits(self._recorder.state, command):
             await self._recorder.record(*outcome, verdicts=self._verdicts(outcome))
-
-    def _limit_left(self) -> float:
-        left = self._recorder.left()
-        return math.inf if left is None else left
 
     def _people_left(self) -> float:
         """Return the seconds until time decides about an open question."""
-        clock = self._recorder.clock
-        waits = [each.at for each in patience.clocks(self._state, clock.times)]
+        clock, state = self._recorder.clock, self._recorder.state
+        waits = [each.at for each in patience.clocks(state, clock.times)] if state.every_call else None
         return (min(waits) - clock.now()).total_seconds() if waits else math.inf
 
     async def _run_out(self, *, then: bool = True) -> None:
         """Record what time has decided about open questions; whose word lies in the inbox already comes first."""
-        clock = self._recorder.clock
-        due = patience.due(self._state, clock.times, clock.now())
+        clock, state = self._recorder.clock, self._recorder.state
+        due = patience.due(state, clock.times, clock.now) if state.every_call else None
         if not due:
             return
         rows = await self._recorder.journal.inbox(self._recorder.session_id)
@@ -236,7 +232,7 @@ class Driver:
                 self._cut(command, scope)
             while self._flying or len(self._news):
                 done, outcome = await self._next()
-                if not isinstance(outcome, BaseException) and outcome and done and awaits(self._state, done):
+                if not isinstance(outcome, BaseException) and outcome and done and awaits(self._recorder.state, done):
                     await self._record_last(outcome)
 
     async def _record_last(self, outcome: Outcome) -> None:
@@ -250,7 +246,7 @@ class Driver:
         while True:
             await self._mail.wait()  # what is there at first is taken before anything is watched
             await journal.changed(session_id, _NEVER, POLL)
-            if self._flying and self._state.uid not in lates and not await journal.inbox(session_id):
+            if self._flying and self._recorder.state.uid not in lates and not await journal.inbox(session_id):
                 continue
             self._mail, self._has_mail = anyio.Event(), True
             self._news.put((None, ()))
@@ -258,13 +254,13 @@ class Driver:
     async def _take_inbox(self) -> bool:
         """Turn what others left into facts, or into the fact that it was refused; tell whether there was any."""
         self._has_mail = False
-        seq = self._state.seq
-        while (event := lates.take(self._state.uid)) is not None:
+        seq = self._recorder.state.seq
+        while (event := lates.take(self._recorder.state.uid)) is not None:
             await self._take_late(event)
         for row in await self._recorder.journal.inbox(self._recorder.session_id):
             await self._take(row)
         self._mail.set()
-        return self._state.seq > seq
+        return self._recorder.state.seq > seq
 
     async def _take_late(self, event: Late) -> None:
         try:
@@ -280,7 +276,7 @@ class Driver:
             await self._recorder.record(InboxRefused(row.kind, row.dedup, str(error)), row=row)
 
     def _checked(self, event: AnyEvent) -> AnyEvent:
-        call = self._state.call(getattr(event, "call", ""))
+        call = self._recorder.state.call(getattr(event, "call", ""))
         if call is None:
             return event
         if isinstance(event, CallResolved) and event.source == "person":
@@ -317,15 +313,15 @@ class Driver:
                 return ()
 
     def _cut_off(self, command: Command) -> Outcome:
-        why = self._state.ending.reason if self._state.ending else "the process stopped driving"
+        why = self._recorder.state.ending.reason if self._recorder.state.ending else "the process stopped driving"
         match command:
             case CallModel():
                 said = {kind: "".join(p.text for p in self._shown if p.kind == kind) for kind in ("text", "reasoning")}
-                sent = self._means.answering.sent(self._state)
+                sent = self._means.answering.sent(self._recorder.state)
                 return (ModelInterrupted(why, said["text"], said["reasoning"], sent),)
             case RunTool():
                 return (ToolUnknown(command.call, why),)
-            case Reconcile(call, tool, _, question, _) if self._state.ending:
+            case Reconcile(call, tool, _, question, _) if self._recorder.state.ending:
                 cut = f"the reconcile of {tool} was cut off: {why}"
                 return (CallResolved(call, question, "unknown", "reconcile", tool, why=cut),)
             case _:
@@ -348,14 +344,14 @@ class Driver:
     # --- tools -------------------------------------------------------------------------------------------------------
 
     def _key(self, call: str) -> str:
-        known = self._state.call(call)
-        return key_of(known, self._state.uid) if known else f"{self._state.uid}/{call}"
+        known = self._recorder.state.call(call)
+        return key_of(known, self._recorder.state.uid) if known else f"{self._recorder.state.uid}/{call}"
 
     def _job(self, command: RunTool | Reconcile) -> Job:
-        uid = self._state.uid
+        uid = self._recorder.state.uid
 
         def progress(text: str) -> None:
-            state = self._state
+            state = self._recorder.state
             self._recorder.publish([Delta("progress", text, f"{state.turn}.{state.step}", state.attempt)])
 
         def late(event: ToolFinished | ToolUnknown) -> None:
@@ -390,9 +386,9 @@ class Driver:
 
     def _verdicts(self, outcome: Outcome) -> Mapping[str, Verdict]:
         """Check the calls of an answer before it is recorded; a check that fails leaves its call for later (law 5)."""
-        answers = (event.message for event in outcome if isinstance(event, ModelResponded))
+        answers = [event.message for event in outcome if isinstance(event, ModelResponded)]
         verdicts = {}
-        for check in (check for message in answers for check in checks(self._state, message)):
+        for check in [check for message in answers for check in checks(self._recorder.state, message)]:
             try:
                 verdicts[check.call] = self._check(check)
             except Exception:  # noqa: BLE001, S112 - `_verdict` asks again, and records what is wrong

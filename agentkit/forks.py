@@ -1,13 +1,14 @@
 """Forks: a new session that shares the past of another one, up to the model call of a step."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agentkit.core.events import AnyEvent, Forked, ModelStarted, UserSaid
 from agentkit.core.loop import apply
 from agentkit.core.messages import Content, parts_of
 from agentkit.core.record import Record
 from agentkit.core.state import State
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError, NoSuchSession
 from agentkit.ids import message_id, uuid7
 from agentkit.journal.base import Branch, Journal, Placed

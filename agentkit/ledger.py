@@ -5,7 +5,7 @@ look at the events it follows from. `RULES` says how each verdict follows.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, cast
@@ -14,6 +14,7 @@ from agentkit import events as ev
 from agentkit.core import words
 from agentkit.core.record import Record
 from agentkit.core.spec import Effect
+from agentkit.core.values import dataclass
 from agentkit.errors import SessionErased
 from agentkit.journal.base import InboxRow, Journal
 

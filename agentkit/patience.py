@@ -4,14 +4,14 @@ The core has no clock (law 3): a driver asks here what is due, by the journal's 
 that is recorded has decided, whatever the clock says: the order of the journal rules.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from agentkit.core import words
 from agentkit.core.events import CallAnswered, CallDenied, CallEscalated
 from agentkit.core.state import Call, State
+from agentkit.core.values import dataclass
 from agentkit.journal.base import InboxRow
 from agentkit.questions import waits
 
@@ -34,9 +34,9 @@ def clocks(state: State, times: Mapping[int, datetime]) -> Iterator[Due]:
             yield from _of_call(call, asked_at)
 
 
-def due(state: State, times: Mapping[int, datetime], now: datetime) -> tuple[Decided, ...]:
+def due(state: State, times: Mapping[int, datetime], now: Callable[[], datetime]) -> tuple[Decided, ...]:
     """Return what is to be recorded now, one fact for each question at most."""
-    events = [each.event for each in clocks(state, times) if each.at <= now]
+    events = [each.event for each in clocks(state, times) if each.at <= now()]
     last = {event.call: event for event in events}  # of a call, the expiry comes behind the escalation
     return tuple(last.values())
 

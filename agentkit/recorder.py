@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, assert_never
+from itertools import starmap
+from typing import NamedTuple, Protocol, TypeAlias
 
 import anyio
 
@@ -31,12 +31,13 @@ from agentkit.core.events import (
     ToolStarted,
     ToolUnknown,
 )
-from agentkit.core.loop import apply, commands, follows
-from agentkit.core.messages import File, Image, Part, Stored, Text
+from agentkit.core.loop import apply, commands, follows, take
+from agentkit.core.messages import Text
 from agentkit.core.progress import hinted
 from agentkit.core.record import Record
-from agentkit.core.replacing import replace
+from agentkit.core.replacing import done, draft, replace
 from agentkit.core.state import Call, Phase, State
+from agentkit.core.values import dataclass
 from agentkit.errors import AppendUncertain, Fenced, JournalError, ProtocolError, RedactionFailed
 from agentkit.ids import process_name
 from agentkit.inbox import body_of
@@ -44,10 +45,10 @@ from agentkit.journal.base import Batch, InboxRow, Journal, Lease, Placed
 from agentkit.lates import lates
 from agentkit.questions import asked, open_calls
 from agentkit.redaction import redacted
+from agentkit.slimming import slimmed
 
-LARGE = 64 * 1024  # bytes: a longer text is a blob of its own (DURABLE.md, Tables)
-
-BEGINNINGS = (SessionStarted, RunStarted, AgentBound, Forked, ModelStarted, ToolStarted)  # a crash loop records them
+# What a crash loop records too.
+BEGINNINGS: frozenset[type] = frozenset({SessionStarted, RunStarted, AgentBound, Forked, ModelStarted, ToolStarted})
 OUTCOMES = (ModelResponded, ModelRejected, ModelInterrupted, ModelFailed, ToolFinished, ToolUnknown, CallSuspended)
 
 Subscriber = Callable[[Record | Sequence[Delta]], None]
@@ -88,10 +89,18 @@ class Kept:
         return not of_model or self.attempt == (state.turn, state.step, state.attempt)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    placed: Placed
-    working: bool  # something was in flight before it
+class _Given(NamedTuple):
+    """What `record` is given."""
+
+    events: tuple[AnyEvent, ...]
+    verdicts: Mapping[str, Verdict]
+    row: InboxRow | None
+    blobs: Sequence[Blob]
+    then: bool
+    since: State | None
+
+
+_Step: TypeAlias = tuple[Placed, bool]  # an event of a batch, and whether something was in flight before it
 
 
 class Recorder:
@@ -115,24 +124,25 @@ class Recorder:
         self.stale = False
         self._at = datetime.min.replace(tzinfo=UTC)  # of the last append
         self._lock = anyio.Lock(fast_acquire=True)
+        self._shields = getattr(journal.append, "shields", False)
 
     async def load(self, *, show: bool = False) -> None:
         """Fold what the journal has and this memory has not; `show` it to those who watch."""
         async with self._lock:
-            state, clock = self.state, self.clock.copy()
+            state, clock = draft(self.state), self.clock.copy()
             fresh: list[Record] = []
-            async for record in self.journal.read(self.session_id, after=state.seq):
-                clock.saw(record, working=working(state))
-                if state.seq != record.seq - 1:  # an event that was read past has a number too
-                    state = replace(state, seq=record.seq - 1)
-                state = apply(state, record.event)
-                if not state.calls:
-                    clock.forget(state)
-                fresh.append(record)
-            self.state, self.clock, self.stale = state, clock, False
+            async for page in self.journal.pages(self.session_id, after=state.seq):
+                for row in page:
+                    clock.saw(row, working=working(state))
+                    state = take(state, row[4], row[0])  # an event that was read past has a number too
+                    if not state.calls:
+                        clock.forget(state)
+                if show or self.kept:  # else it is dropped at once: a long history is never held twice
+                    fresh += starmap(Record, page)
+            self.state, self.clock, self.stale = done(state), clock, False
             if self.kept:
                 events = [record.event for record in fresh]
-                self.kept = [kept for kept in self.kept if _slimmed((kept.event,))[0][0] not in events]
+                self.kept = [kept for kept in self.kept if slimmed((kept.event,))[0][0] not in events]
         for record in fresh if show else ():
             self.publish(record)
 
@@ -159,17 +169,28 @@ class Recorder:
             Fenced: somebody else drives the session now. Nothing was written.
             JournalError: the batch could not be written; the facts are in `kept`.
         """
+        given = _Given(events, verdicts or {}, row, blobs, then, since)
+        if self._shields and not self._lock.locked():  # then nothing below waits where a cancel can reach it
+            self._lock.acquire_nowait()
+            try:
+                await self._record(given)
+            finally:
+                self._lock.release()
+            return
         with anyio.CancelScope(shield=True):
             async with self._lock:
-                events = tuple(hinted(self.state, event) for event in self._redacted(events, row))
-                slim, large = _slimmed(events)
-                state, steps = _given(self.state, slim)
-                if then:
-                    state = self._follow(since or self.state, (state, steps), verdicts or {}, large)
-                if steps:
-                    batch = self._batch(state, [step.placed for step in steps], row, (*blobs, *large))
-                    await self._append(state, batch, events if row is None else ())
-                    self._show(batch, [step.working for step in steps])
+                await self._record(given)
+
+    async def _record(self, given: _Given) -> None:
+        events = tuple([hinted(self.state, event) for event in self._redacted(given.events, given.row)])
+        slim, large = slimmed(events)
+        state, steps = _given(self.state, slim)
+        if given.then:
+            state = self._follow(given.since or self.state, (state, steps), given.verdicts, large)
+        if steps:
+            batch = self._batch(state, [placed for placed, _ in steps], given.row, (*given.blobs, *large))
+            await self._append(state, batch, events if given.row is None else ())
+            self._show(batch, [was_working for _, was_working in steps])
 
     def _follow(
         self, since: State, given: tuple[State, list[_Step]], verdicts: Mapping[str, Verdict], blobs: list[Blob]
@@ -178,19 +199,19 @@ class Recorder:
         while (event := self.following.next(since, state, verdicts)) is not None:
             event = self._signed(redacted(self.journal.redaction, event), steps)
             before, state = state, apply(state, event)
-            steps.append(_Step(_place(event, before, state), working(before)))
+            steps.append((_place(event, before, state), working(before)))
             blobs += self.following.blobs(event)
         return state
 
     def _signed(self, event: AnyEvent, steps: Sequence[_Step]) -> AnyEvent:
         """Return the start of a call with the process it is of, where nothing in this run has said so."""
-        known = self.lease is None or self._named == self.lease.epoch or any(_says_who(s.placed.event) for s in steps)
-        if known or not isinstance(event, ToolStarted) or event.effect == "read":
+        if not isinstance(event, ToolStarted) or event.effect == "read" or self.lease is None:
             return event
-        return replace(event, process=process_name())
+        known = self._named == self.lease.epoch or any(_says_who(placed.event) for placed, _ in steps)
+        return event if known else replace(event, process=process_name())
 
     def _batch(self, state: State, placed: Sequence[Placed], row: InboxRow | None, blobs: Sequence[Blob]) -> Batch:
-        before, after = open_calls(self.state), open_calls(state)
+        before, after, kinds = open_calls(self.state), open_calls(state), {type(p.event) for p in placed}
         return Batch(
             events=placed,
             blobs=blobs,
@@ -202,8 +223,8 @@ class Recorder:
             ],
             closed=[name for name in before if name not in after],
             status=standing(state),
-            news=any(not isinstance(p.event, BEGINNINGS) for p in placed),
-            durable=any(isinstance(p.event, ToolStarted) and p.event.effect == "once" for p in placed),
+            news=not kinds <= BEGINNINGS,
+            durable=ToolStarted in kinds and any(getattr(p.event, "effect", "") == "once" for p in placed),
         )
 
     async def _append(self, state: State, batch: Batch, events: Sequence[AnyEvent]) -> None:
@@ -215,7 +236,8 @@ class Recorder:
         try:
             self._at = (await self.journal.append(self.lease, self.state.seq, batch)).at
         except Fenced:
-            await self.hand_over(events)
+            with anyio.CancelScope(shield=True):
+                await self.hand_over(events)
             raise
         except JournalError as error:
             self.stale = isinstance(error, AppendUncertain)
@@ -224,10 +246,13 @@ class Recorder:
         self.state = state
         if self._named != self.lease.epoch and any(_says_who(placed.event) for placed in batch.events):
             self._named = self.lease.epoch
-        self.kept = [kept for kept in self.kept if kept.event not in events]
+        if self.kept:
+            self.kept = [kept for kept in self.kept if kept.event not in events]
 
     def _redacted(self, events: Sequence[AnyEvent], row: InboxRow | None) -> tuple[AnyEvent, ...]:
         """Return facts as the rules leave them. Raises: RedactionFailed: what only this process knows is in `kept`."""
+        if self.journal.redaction is None:
+            return tuple(events)
         try:
             return tuple(redacted(self.journal.redaction, event) for event in events)
         except RedactionFailed:
@@ -244,9 +269,9 @@ class Recorder:
         epoch = self.lease.epoch if self.lease else 0
         self.clock.sync(self._at)
         for number, (placed, was_working) in enumerate(zip(batch.events, worked, strict=True), first):
-            record = Record(number, self._at, placed.turn, placed.step, placed.event, epoch)
-            self.clock.saw(record, working=was_working)
-            self.publish(record)
+            row = (number, self._at, placed.turn, placed.step, placed.event, epoch)
+            self.clock.saw(row, working=was_working)
+            self.publish(Record(*row))
         if not self.state.calls:
             self.clock.forget(self.state)
 
@@ -328,7 +353,7 @@ def _given(state: State, events: Sequence[AnyEvent]) -> tuple[State, list[_Step]
     steps: list[_Step] = []
     for event in events:
         before, state = state, apply(state, event)
-        steps.append(_Step(_place(event, before, state), working(before)))
+        steps.append((_place(event, before, state), working(before)))
     return state, steps
 
 
@@ -336,43 +361,6 @@ def _place(event: AnyEvent, before: State, after: State) -> Placed:
     where = after if before.phase is Phase.IDLE else before
     idle = where.phase is Phase.IDLE
     return Placed(event, where.turn, None if idle else where.step)
-
-
-def _slimmed(events: Sequence[AnyEvent]) -> tuple[list[AnyEvent], list[Blob]]:
-    blobs: list[Blob] = []
-    slim = [_slim(event, blobs) if isinstance(event, ToolFinished | CallResolved) else event for event in events]
-    return slim, blobs
-
-
-def _slim(event: ToolFinished | CallResolved, blobs: list[Blob]) -> AnyEvent:
-    parts = tuple(_stored(part, blobs) for part in event.parts)
-    event = event if parts == event.parts else replace(event, parts=parts)
-    if event.cut is None or not isinstance(event.cut.whole, Text):
-        return event
-    whole = event.cut.whole.text.encode("utf-8", "surrogatepass")
-    blobs.append(Blob(hashed(whole), whole))
-    return replace(event, cut=replace(event.cut, whole=Stored(blobs[-1].hash, len(whole))))
-
-
-def _stored(part: Part, blobs: list[Blob]) -> Part:
-    if isinstance(part, Stored):
-        return part
-    held = part.text if isinstance(part, Text) else part.url
-    if len(held) * 4 < LARGE:
-        return part
-    data = held.encode("utf-8", "surrogatepass")
-    if len(data) <= LARGE:
-        return part
-    blobs.append(Blob(hashed(data), data))
-    match part:
-        case Text():
-            return Stored(blobs[-1].hash, len(data))
-        case Image():
-            return Stored(blobs[-1].hash, len(data), "image")
-        case File(name):
-            return Stored(blobs[-1].hash, len(data), "file", name)
-        case _:
-            assert_never(part)
 
 
 def standing(state: State) -> str:

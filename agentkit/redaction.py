@@ -11,7 +11,7 @@ came. Always exact: names and ids (message ids, who decided), pictures and files
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
@@ -44,6 +44,7 @@ from agentkit.core.events import (
 )
 from agentkit.core.events_people import CallDeferred, PersonAnswered
 from agentkit.core.messages import AssistantMessage, File, Image, Json, Part, Text
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError, RedactionFailed
 
 E = TypeVar("E", bound=AnyEvent)

@@ -1,13 +1,14 @@
 """How a run came to rest."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
 from agentkit.core.events import ModelFailed
 from agentkit.core.spec import Status, Usage
 from agentkit.core.state import Phase, State, Turn
+from agentkit.core.values import dataclass
 from agentkit.core.waiting import Approval, Question, UnknownOutcome, Waiting
 from agentkit.errors import (
     AgentkitError,

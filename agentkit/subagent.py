@@ -4,7 +4,7 @@ The session's id is the call's key, so running it again is resuming: nothing rec
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from agentkit.core.events import ModelResponded
 from agentkit.core.record import Record
 from agentkit.core.sharing import used_by
 from agentkit.core.state import Phase
+from agentkit.core.values import dataclass
 from agentkit.errors import AgentkitError, ConfigurationError, JournalError, SessionErased, ToolError
 from agentkit.recorder import Recorder
 from agentkit.result import Result

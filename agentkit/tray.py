@@ -18,6 +18,7 @@ class Tray(Generic[T]):
     def __init__(self) -> None:
         self._items: deque[T] = deque()
         self._put = anyio.Event()
+        self._event = type(self._put)  # which library runs the event loop is not looked up at each wait
 
     def __len__(self) -> int:
         return len(self._items)
@@ -30,6 +31,6 @@ class Tray(Generic[T]):
     async def take(self) -> T:
         """Take what has lain there longest, waiting until there is something. A cancellation loses nothing."""
         while not self._items:
-            self._put = anyio.Event()
+            self._put = self._event()
             await self._put.wait()
         return self._items.popleft()

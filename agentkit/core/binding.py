@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, fields
 from hashlib import blake2b
 from typing import Any
 
@@ -11,6 +11,7 @@ from agentkit.core.events import AgentBound, ModelResponded, Prices
 from agentkit.core.messages import Producer
 from agentkit.core.replacing import replace
 from agentkit.core.spec import Binding, BoundTool, OutputSpec, Settings, ToolSpec
+from agentkit.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,9 @@ def _untold(bound: BoundTool, told: dict[str, Any]) -> ToolSpec:
 
 def _set(settings: Settings) -> dict[str, Any]:
     """Return settings as an object; later fields only where they are used, so that old bindings stay equal."""
-    new = {"strict_tools": settings.strict_tools, "output": settings.output}
-    return {name: value for name, value in asdict(settings).items() if name not in new or new[name]}
+    told = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    told["output"] = asdict(settings.output) if settings.output else None
+    return {name: value for name, value in told.items() if value or name not in {"strict_tools", "output"}}
 
 
 def _unset(given: dict[str, Any]) -> Settings:

@@ -15,7 +15,8 @@ child session that was told to end and cannot, because nobody knows the outcome 
 deferred call is settled in its step and goes on outside of it (deferring.py), where this table rules it too.
 """
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from agentkit.core.deferring import put_aside
 from agentkit.core.events import (
@@ -38,7 +39,7 @@ from agentkit.core.output import answered, is_answer, refused
 from agentkit.core.replacing import replace
 from agentkit.core.sharing import came, given_up
 from agentkit.core.spec import GivenUp
-from agentkit.core.state import Call, CallStatus, Origin, Phase, State
+from agentkit.core.state import SETTLED, Call, CallStatus, Origin, Phase, State
 from agentkit.core.trust import origin
 from agentkit.core.turns import next_step
 from agentkit.errors import ProtocolError
@@ -80,65 +81,70 @@ FROM: dict[type[CallEvent], tuple[CallStatus, ...]] = {
 
 def move(state: State, event: CallEvent) -> State:
     """Apply an event that is about one call; when it settles the last one, the step is over."""
+    kind = type(event)
     call = state.call(event.call)
     if call is None:
-        raise ProtocolError(f"{type(event).__name__}: no call {event.call} in the open step")
-    if call.status not in FROM[type(event)]:
-        raise ProtocolError(f"{type(event).__name__}: call {call.key} is {call.status}")
-    moved = _moved(state, call, event)
-    state = put_aside(_with(state, moved), call, event) if isinstance(event, CallDeferred) else _with(state, moved)
-    if isinstance(event, ToolStarted) and call.started == 0 and not (call.deferred or is_answer(state, call)):
-        state = replace(state, tool_calls=state.tool_calls + 1)
-    if isinstance(event, CallRefused) and is_answer(state, call):
-        state = refused(state, event.parts)
-    if isinstance(event, CallResolved) and moved.settled and event.kind == "unknown":
-        state = given_up(state, [GivenUp(call.tool, call.arguments)])
-    if isinstance(event, ToolFinished | CallResolved):
-        state = _came(state, call, event)
-    if state.phase is Phase.ACTING and not call.deferred and all(other.settled for other in state.calls):
-        return answered(state) or next_step(state)
-    return state
-
-
-def _came(state: State, call: Call, event: ToolFinished | CallResolved) -> State:
-    """Take what a result brings beside its parts: what was cut from it, and what a sub-agent used."""
-    if event.cut is not None:
-        state = replace(state, cuts=state.cuts.append((call.key, event.cut)))
-    child = event.child if isinstance(event, ToolFinished) else None
-    return state if child is None else given_up(came(state, call, child), child.given_up)
+        raise ProtocolError(f"{kind.__name__}: no call {event.call} in the open step")
+    if call.status not in FROM[kind]:
+        raise ProtocolError(f"{kind.__name__}: call {call.key} is {call.status}")
+    moved = _MOVES[kind](state, call, event)
+    state = _with(state, moved)
+    if kind in _BESIDE:
+        state = _BESIDE[kind](state, call, event)
+    if moved.status not in SETTLED or call.deferred or state.phase is not Phase.ACTING:
+        return state
+    if not {other.status for other in state.calls} <= SETTLED:
+        return state
+    return answered(state) or next_step(state)
 
 
 def _with(state: State, moved: Call) -> State:
     among = state.deferred if moved.deferred else state.calls
-    calls = tuple(moved if other.key == moved.key else other for other in among)
+    calls = (moved,) if len(among) == 1 else tuple([moved if other.key == moved.key else other for other in among])
     return replace(state, deferred=calls) if moved.deferred else replace(state, calls=calls)
 
 
-def _moved(state: State, call: Call, event: CallEvent) -> Call:
-    if isinstance(event, CallApproved | CallDenied | CallAnswered | CallEscalated):
-        return _of_question(call, event)
-    match event:
-        case CallRefused() | CallDeferred():
-            return _not_run(call, event)
-        case CallHeld():
-            return _held(state, call, event)
-        case CallClosed(parts=parts):
-            return _closed(state, call, parts)
-        case CallWoken() | CallSuspended():
-            return _of_suspended(state, call, event)
-        case _:
-            return _ran(state, call, event)
+def _count_started(state: State, call: Call, _: ToolStarted) -> State:
+    """Count a call that starts for the first time."""
+    if call.started or call.deferred or is_answer(state, call):
+        return state
+    return replace(state, tool_calls=state.tool_calls + 1)
 
 
-def _not_run(call: Call, event: CallRefused | CallDeferred) -> Call:
-    if isinstance(event, CallDeferred):
-        return _settled(call, "deferred", event.parts)
+def _count_refused(state: State, call: Call, event: CallRefused) -> State:
+    return refused(state, event.parts) if is_answer(state, call) else state
+
+
+def _known(state: State, call: Call, event: CallResolved) -> State:
+    """Take what came out of a call at last; what a person gave up is remembered."""
+    if event.kind == "unknown" and event.source == "person":
+        state = given_up(state, [GivenUp(call.tool, call.arguments)])
+    return _cut(state, call, event)
+
+
+def _came(state: State, call: Call, event: ToolFinished) -> State:
+    """Take what a result brings beside its parts: what was cut from it, and what a sub-agent used."""
+    state, child = _cut(state, call, event), event.child
+    return state if child is None else given_up(came(state, call, child), child.given_up)
+
+
+def _cut(state: State, call: Call, event: ToolFinished | CallResolved) -> State:
+    return state if event.cut is None else replace(state, cuts=state.cuts.append((call.key, event.cut)))
+
+
+def _refused(_: State, call: Call, event: CallRefused) -> Call:
     return replace(_settled(call, "refused", event.parts), refusal=event.kind)
 
 
-def _of_suspended(state: State, call: Call, event: CallWoken | CallSuspended) -> Call:
-    if isinstance(event, CallWoken):
-        return replace(call, woken=True)
+def _deferred(_: State, call: Call, event: CallDeferred) -> Call:
+    return _settled(call, "deferred", event.parts)
+
+
+def _woken(_: State, call: Call, __: CallWoken) -> Call:
+    return replace(call, woken=True)
+
+
+def _suspended(state: State, call: Call, event: CallSuspended) -> Call:
     if event.kind == "child" and call.status != "started":
         call = replace(call, ended=True, woken=False)
     elif call.status == "unknown":
@@ -146,28 +152,25 @@ def _of_suspended(state: State, call: Call, event: CallWoken | CallSuspended) ->
     return state.asking(replace(call, status="suspended", kind=event.kind, why=event.text))
 
 
-def _of_question(call: Call, event: CallApproved | CallDenied | CallAnswered | CallEscalated) -> Call:
+def _approved(_: State, call: Call, event: CallApproved) -> Call:
     _current(call, event.question)
-    if isinstance(event, CallEscalated):
-        return _escalated(call, event)
-    if isinstance(event, CallApproved):
-        if event.edited is None:
-            return replace(call, status="approved")
-        return replace(call, status="approved", edited=event.edited, mended=None, how="")
-    if isinstance(event, CallDenied):
-        return _settled(call, "denied", event.parts)
+    if event.edited is None:
+        return replace(call, status="approved")
+    return replace(call, status="approved", edited=event.edited, mended=None, how="")
+
+
+def _denied(_: State, call: Call, event: CallDenied) -> Call:
+    _current(call, event.question)
+    return _settled(call, "denied", event.parts)
+
+
+def _answered(_: State, call: Call, event: CallAnswered) -> Call:
+    _current(call, event.question)
     return _settled(call, "finished", event.parts, "known")
 
 
-def _ran(state: State, call: Call, event: ToolStarted | ToolFinished | ToolUnknown | CallResolved) -> Call:
-    if isinstance(event, ToolStarted):
-        return _started(state, call, event)
-    if isinstance(event, ToolFinished):
-        whose = origin(state, call, failed=event.failed)
-        return replace(_settled(call, "finished", event.parts, whose), hint=event.hint)
-    if isinstance(event, ToolUnknown):
-        return _cut_off(state, call, event)
-    return _resolved(state, call, event)
+def _finished(state: State, call: Call, event: ToolFinished) -> Call:
+    return _settled(call, "finished", event.parts, origin(state, call, failed=event.failed), event.hint)
 
 
 def _cut_off(state: State, call: Call, event: ToolUnknown) -> Call:
@@ -176,8 +179,8 @@ def _cut_off(state: State, call: Call, event: ToolUnknown) -> Call:
     return state.asking(replace(fresh, reconciled=False, cleared=False))
 
 
-def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...], whose: Origin = "") -> Call:
-    return replace(call, status=status, parts=parts, question=0, origin=whose)
+def _settled(call: Call, status: CallStatus, parts: tuple[Part, ...], whose: Origin = "", hint: str = "") -> Call:
+    return replace(call, status=status, parts=parts, question=0, origin=whose, hint=hint)
 
 
 def _held(state: State, call: Call, event: CallHeld) -> Call:
@@ -188,12 +191,12 @@ def _held(state: State, call: Call, event: CallHeld) -> Call:
     return state.asking(replace(held, digest=event.digest, arguments=event.arguments))
 
 
-def _closed(state: State, call: Call, parts: tuple[Part, ...]) -> Call:
+def _closed(state: State, call: Call, event: CallClosed) -> Call:
     if call.status == "unknown" and call.effect == "once" and not call.cleared:
         raise ProtocolError(f"call {call.key}: its outcome is unknown, so it cannot be closed")
     if (state.ending is None or call.deferred) and call.status != "unknown":
         raise ProtocolError(f"call {call.key}: the turn is not ending")
-    return _settled(call, "closed", parts)
+    return _settled(call, "closed", event.parts)
 
 
 def _started(state: State, call: Call, event: ToolStarted) -> Call:
@@ -234,7 +237,8 @@ def _resolved(state: State, call: Call, event: CallResolved) -> Call:
     return replace(call, reconciled=True, found=event.why)
 
 
-def _escalated(call: Call, event: CallEscalated) -> Call:
+def _escalated(_: State, call: Call, event: CallEscalated) -> Call:
+    _current(call, event.question)
     if call.escalated_to:
         raise ProtocolError(f"call {call.key}: question {call.question} was escalated already")
     return replace(call, escalated_to=event.to)
@@ -243,3 +247,29 @@ def _escalated(call: Call, event: CallEscalated) -> Call:
 def _current(call: Call, number: int) -> None:
     if number != call.question:
         raise ProtocolError(f"call {call.key}: question {number} is no longer open (now {call.question})")
+
+
+_MOVES: dict[type[CallEvent], Callable[[State, Call, Any], Call]] = {
+    CallRefused: _refused,
+    CallHeld: _held,
+    CallDeferred: _deferred,
+    CallApproved: _approved,
+    CallDenied: _denied,
+    CallClosed: _closed,
+    ToolStarted: _started,
+    ToolFinished: _finished,
+    ToolUnknown: _cut_off,
+    CallSuspended: _suspended,
+    CallWoken: _woken,
+    CallAnswered: _answered,
+    CallResolved: _resolved,
+    CallEscalated: _escalated,
+}
+
+_BESIDE: dict[type[CallEvent], Callable[[State, Call, Any], State]] = {  # what an event does beside moving its call
+    CallDeferred: put_aside,
+    ToolStarted: _count_started,
+    CallRefused: _count_refused,
+    ToolFinished: _came,
+    CallResolved: _known,
+}

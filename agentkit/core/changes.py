@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -10,6 +10,7 @@ from agentkit.core.binding import unbind
 from agentkit.core.events import AgentBound
 from agentkit.core.messages import Json
 from agentkit.core.spec import Binding, ToolSpec
+from agentkit.core.values import dataclass
 
 ChangeKind: TypeAlias = Literal["name", "instructions", "tools", "model", "settings", "limits", "version"]
 KINDS: Final[tuple[ChangeKind, ...]] = get_args(ChangeKind)

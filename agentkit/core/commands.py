@@ -3,10 +3,10 @@
 Commands are derived from the state and never stored: a crash loses work in flight and nothing else.
 """
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from agentkit.core.events import CallRefused, OutputRefused
+from agentkit.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

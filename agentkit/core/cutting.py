@@ -1,9 +1,8 @@
 """A result that was too long for the model: what it was shown of it, and what is kept beside the event."""
 
-from dataclasses import dataclass
-
 from agentkit.core.framing import framed_as
 from agentkit.core.messages import Part, Stored, Text
+from agentkit.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

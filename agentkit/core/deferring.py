@@ -40,8 +40,9 @@ def deferral(state: State, call: Call, tool: BoundTool, arguments: str, why: str
 
 def notice(state: State) -> UserSaid | None:
     """Return the message that tells the outcome of a deferred call; a failed turn is first to be taken up or left."""
-    settled = (call for call in state.deferred if call.settled)
-    call = None if state.phase is Phase.FAULTED else next(settled, None)
+    if not state.deferred or state.phase is Phase.FAULTED:
+        return None
+    call = next((call for call in state.deferred if call.settled), None)
     if call is None:
         return None
     return UserSaid(words.outcome(call.tool, call.effective, call.parts), by=words.NOBODY, about=call.key)

@@ -1,7 +1,8 @@
 """A streamed fragment: shown, never recorded, never changes state."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from agentkit.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

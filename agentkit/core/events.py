@@ -5,7 +5,6 @@ word (`parts`, `text`), so that a later version's wording can never change an ol
 Fields left at their default are not stored (journal/codec).
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
@@ -14,6 +13,7 @@ from agentkit.core.cutting import Cut
 from agentkit.core.events_people import CallDeferred, CallWoken, HandedBack, PersonAnswered
 from agentkit.core.messages import AssistantMessage, Part
 from agentkit.core.spec import BoundTool, Child, Effect, Inherited, Limits, Usage
+from agentkit.core.values import dataclass
 
 FORMAT = 1
 

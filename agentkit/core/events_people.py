@@ -1,8 +1,7 @@
 """Events that came behind format 1: a call sent for approval, a person in the agent's place, news of a sub-agent."""
 
-from dataclasses import dataclass
-
 from agentkit.core.messages import Part
+from agentkit.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

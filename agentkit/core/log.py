@@ -10,6 +10,8 @@ from typing import Generic, TypeVar, overload
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
+_new = object.__new__
+
 
 class Log(Sequence[T]):
     """An immutable sequence with append in O(new items) along one line of history."""
@@ -22,25 +24,24 @@ class Log(Sequence[T]):
 
     def append(self, *items: T) -> "Log[T]":
         """Return a log with `items` behind this one's."""
-        grown: Log[T] = Log.__new__(Log)
-        newest = len(self._items) == self._length
-        grown._items = self._items if newest else self._items[: self._length]
-        grown._items.extend(items)
-        grown._length = self._length + len(items)
+        grown: Log[T] = _new(Log)
+        grown._items = held = self._items if len(self._items) == self._length else self._items[: self._length]
+        held.extend(items)
+        grown._length = len(held)
         return grown
 
     def cut(self, length: int) -> "Log[T]":
         """Return the first `length` items as a log."""
         if length >= self._length:
             return self
-        shorter: Log[T] = Log.__new__(Log)
+        shorter: Log[T] = _new(Log)
         shorter._items = self._items
         shorter._length = length
         return shorter
 
     def extends(self, older: "Log[T]") -> bool:
         """Tell, in O(1), whether this log is `older` with nothing or something appended (False may be a miss)."""
-        return self._items is older._items and len(self) >= len(older)  # noqa: SLF001 - its own class
+        return self._items is older._items and self._length >= older._length  # noqa: SLF001 - its own class
 
     def __len__(self) -> int:
         return self._length

@@ -43,7 +43,7 @@ from agentkit.core.replacing import done, draft
 from agentkit.core.state import Phase, State
 from agentkit.errors import ProtocolError
 
-__all__ = ["TABLE", "apply", "commands", "fold", "follows"]
+__all__ = ["TABLE", "apply", "commands", "fold", "follows", "take"]
 
 Move: TypeAlias = Callable[[State, Any], State]
 
@@ -81,6 +81,15 @@ def apply(state: State, event: AnyEvent) -> State:
     Raises:
         ProtocolError: the fact cannot follow from this state. Nothing has changed.
     """
+    return done(take(draft(state), event, state.seq + 1))
+
+
+def take(state: State, event: AnyEvent, seq: int) -> State:
+    """Fold the fact of number `seq` into a draft of a state, which many facts may change before it is done.
+
+    Raises:
+        ProtocolError: the fact cannot follow from this state. The draft is of no use any more.
+    """
     try:
         phases, move = TABLE[type(event)]
     except KeyError:
@@ -89,12 +98,13 @@ def apply(state: State, event: AnyEvent) -> State:
         raise ProtocolError(f"{type(event).__name__}: a session begins with SessionStarted")
     if state.phase not in phases:
         raise ProtocolError(f"{type(event).__name__} cannot come while the turn is {state.phase.value}")
-    return done(move(draft(state, seq=state.seq + 1), event))
+    vars(state)["seq"] = seq
+    return move(state, event)
 
 
 def fold(events: Iterable[AnyEvent], state: State | None = None) -> State:
     """Fold facts, from the beginning or from `state`."""
-    state = State() if state is None else state
+    state = draft(State() if state is None else state)
     for event in events:
-        state = apply(state, event)
-    return state
+        state = take(state, event, state.seq + 1)
+    return done(state)

@@ -1,8 +1,10 @@
 """Messages as plain frozen values: what was said, kept as it came. Identity and time belong to the journal."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
+
+from agentkit.core.values import dataclass
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
@@ -86,7 +88,7 @@ class UserMessage:
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `replace` is fast then, and each one is stamped with who made it
 class AssistantMessage:
     """What the model said.
 
@@ -147,3 +149,23 @@ def _shown(part: Part) -> str:
             return f"[{size} bytes, stored]"
         case Stored():  # pragma: no branch - the last kind of part
             return _shown(part.holding(""))
+
+
+def weigh(message: Message) -> int:
+    """Return roughly how many bytes a message has on the wire (UTF-8)."""
+    if isinstance(message, AssistantMessage):
+        heft = _bytes(message.text or "") + _bytes(message.reasoning or "")
+        for call in message.calls:
+            heft += _bytes(call.name) + _bytes(call.arguments)
+        return heft
+    return sum([_weight(part) for part in message.parts])
+
+
+def _weight(part: Part) -> int:
+    if isinstance(part, Text):
+        return _bytes(part.text)
+    return getattr(part, "size", 0) or 0
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

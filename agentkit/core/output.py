@@ -61,12 +61,12 @@ def in_vain(state: State) -> ModelFailed | None:
 
 def is_answer(state: State, call: Call) -> bool:
     """Tell whether a call gives the answer."""
-    return state.answers_by(call.tool)
+    return call.tool == ANSWER and state.answers_by(call.tool)
 
 
 def not_alone(state: State, call: Call) -> CallRefused | None:
     """Refuse an answer that was given beside other calls: it cannot know their results."""
-    if state.ending or not is_answer(state, call) or len(state.calls) == 1:
+    if len(state.calls) == 1 or state.ending or not is_answer(state, call):
         return None
     return CallRefused(call.key, "policy", words.not_alone(ANSWER))
 

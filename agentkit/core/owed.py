@@ -60,7 +60,11 @@ def _of_turn(state: State, verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
 
 
 def _first(state: State, calls: tuple[Call, ...], verdicts: Mapping[str, Verdict]) -> AnyEvent | None:
-    return next((event for call in calls if (event := _of_call(state, call, verdicts))), None)
+    for call in calls:
+        event = _of_call(state, call, verdicts)
+        if event is not None:
+            return event
+    return None
 
 
 def _ended(state: State) -> TurnEnded | None:
@@ -211,8 +215,8 @@ def _start(state: State, call: Call, tool: BoundTool, arguments: str) -> ToolSta
     if not may_start(state, call):
         return None
     most = _limits(state).tool_calls
-    counts = call.started == 0 and not call.deferred and not is_answer(state, call)
-    if most is not None and counts and state.tool_calls >= most:
+    full = most is not None and state.tool_calls >= most
+    if full and call.started == 0 and not call.deferred and not is_answer(state, call):
         return _over("tool_calls", f"{most} tool calls in one turn")
     effect, how = stricter(tool.effect, call), call.how
     return ToolStarted(call.key, effect, tool.digest, arguments, call.edited, mended=call.mended, how=how)

@@ -1,11 +1,12 @@
 """What an agent does when nobody decides in time, and when it is another one than the one that began."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from agentkit.core.changes import ChangeKind
 from agentkit.core.spec import ANSWER, Patience, ToolSpec
+from agentkit.core.values import dataclass
 from agentkit.errors import ConfigurationError
 
 _ALWAYS: Final = ("read_more", ANSWER)  # they read on in a result, and give the answer: allowed wherever they are

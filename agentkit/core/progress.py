@@ -12,8 +12,6 @@ A result that differs is progress: waiting for something by looking again and ag
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
 
 from agentkit.core import words
 from agentkit.core.binding import hashed
@@ -22,41 +20,45 @@ from agentkit.core.messages import Part, Stored, Text
 from agentkit.core.replacing import replace
 from agentkit.core.spec import Limits
 from agentkit.core.state import Call, Progress, State
+from agentkit.core.values import dataclass
 
 UNUSABLE = frozenset({"malformed", "schema"})
 
 
 def after_step(state: State) -> Progress:
     """Return how the turn gets on when the open step is over: all its calls are settled."""
-    before = state.progress
-    refused = {tool: count for tool, count in before.refused if not any(call.tool == tool for call in state.calls)}
-    for tool in dict.fromkeys(call.tool for call in state.calls):
-        if _in_vain(state.calls, tool):
-            refused[tool] = before.count(tool) + 1
-    mark = _mark(state.calls)
-    stale = before.stale + 1 if mark in before.recent else 1
-    return Progress(tuple(refused.items()), stale, (*before.recent, mark)[-2:])
+    before, calls = state.progress, state.calls
+    if {call.status for call in calls} == {"refused"}:  # all steps in which no call ran are alike
+        calls = ()
+    stale = 1
+    for past in before.recent:
+        if _alike(calls, past):
+            stale = before.stale + 1
+    return Progress(_refused(before, state.calls), stale, (*before.recent[-1:], calls))
 
 
-def _in_vain(calls: Sequence[Call], tool: str) -> bool:
-    return all(call.refusal in UNUSABLE for call in calls if call.tool == tool)
+def _refused(before: Progress, calls: Sequence[Call]) -> tuple[tuple[str, int], ...]:
+    fits = [call.tool for call in calls if call.refusal not in UNUSABLE]
+    if len(fits) == len(calls) and not before.refused:
+        return ()
+    called = dict.fromkeys([call.tool for call in calls])
+    kept = [(tool, count) for tool, count in before.refused if tool not in called]
+    return (*kept, *((tool, before.count(tool) + 1) for tool in called if tool not in fits))
 
 
-def _mark(calls: Sequence[Call]) -> str:
-    """Return a hash of a step: which calls, and what came of each. All steps in which no call ran are equal."""
-    if all(call.status == "refused" for call in calls):
-        return "refused"
-    mark = blake2b(digest_size=12)
-    for call in calls:
-        came = () if call.status == "refused" else _results(call.parts)
-        for piece in (call.tool, call.arguments or call.raw, call.status, *came):
-            data = piece.encode("utf-8", "surrogatepass")
-            mark.update(len(data).to_bytes(8, "big") + data)
-    return mark.hexdigest()
+def _alike(calls: Sequence[Call], past: Sequence[Call]) -> bool:
+    """Tell whether two steps are the same: which calls, and what came of each."""
+    return len(calls) == len(past) and all(map(_same, calls, past))
 
 
-def _results(parts: Sequence[Part]) -> Sequence[str]:
-    return [_result(part) for part in parts]
+def _same(one: Call, other: Call) -> bool:
+    if (one.arguments or one.raw) != (other.arguments or other.raw) or one.tool != other.tool:
+        return False
+    return one.status == other.status and _results(one) == _results(other)
+
+
+def _results(call: Call) -> Sequence[str]:
+    return [] if call.status == "refused" else [_result(part) for part in call.parts]
 
 
 def _result(part: Part) -> str:
@@ -84,11 +86,14 @@ class _Ahead:
     @property
     def stalled(self) -> str:
         """The hint behind the last result of a step that brings nothing new; empty: none is due."""
-        most = _limits(self.state).repeats
-        if most is None or self.state.progress.stale + 1 < max(2, most):  # not even if it brings nothing new
-            return ""
-        ahead = self.progress
-        return "" if ahead is None or ahead.stale < max(2, most) else words.stalled(ahead.stale)
+        ahead = self.progress if _near(self.state) else None
+        return "" if ahead is None or ahead.stale == 1 else words.stalled(ahead.stale)
+
+
+def _near(state: State) -> bool:
+    """Tell whether the model has to be told if this step brings nothing new."""
+    most = _limits(state).repeats
+    return most is not None and state.progress.stale + 1 >= max(2, most)
 
 
 def _limits(state: State) -> Limits:
@@ -97,8 +102,10 @@ def _limits(state: State) -> Limits:
 
 def hinted(state: State, event: AnyEvent) -> AnyEvent:
     """Return the outcome of a call with what the model has to be told behind it; any other event as it is."""
-    call = state.call(event.call) if isinstance(event, ToolFinished) else None
-    if not isinstance(event, ToolFinished) or call is None or call.deferred or event.hint or state.ending:
+    if not isinstance(event, ToolFinished) or event.hint or state.ending or not _near(state):
+        return event
+    call = state.call(event.call)
+    if call is None or call.deferred:
         return event
     hint = _Ahead(state, replace(call, status="finished", parts=event.parts)).stalled
     return replace(event, hint=hint) if hint else event

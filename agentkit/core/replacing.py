@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 __all__ = ["done", "draft", "replace"]
 
 T = TypeVar("T")
-_new = object.__new__
+_new, _set = object.__new__, object.__setattr__
 _DRAFT = "(draft)"  # no field's name
 
 
 @cache
-def _read_by(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """Return the names of a dataclass's fields, and what reads them all at once."""
-    names = tuple(field.name for field in dataclasses.fields(kind))
-    return names, attrgetter(*names, *names[:1])  # of one name alone it returns no tuple
+def _fields_of(kind: type[Any]) -> tuple[dict[str, None], Callable[[Any], tuple[Any, ...]], Callable[..., Any]]:
+    """Return the names of a dataclass's fields, what reads them all at once, and what makes a value of them."""
+    fields = dataclasses.fields(kind)
+    names = dict.fromkeys(field.name for field in fields)
+    read = attrgetter(*names, *list(names)[:1])  # of one name alone it returns no tuple
+    if any(field.kw_only for field in fields):
+        return names, read, lambda *values: kind(**dict(zip(names, values, strict=True)))
+    return names, read, kind
 
 
 if TYPE_CHECKING:
@@ -38,20 +42,25 @@ else:
         Raises:
             TypeError: there is no such field.
         """
-        try:
-            fields = value.__dict__
-        except AttributeError:
-            names, read = _read_by(value.__class__)
-            return value.__class__(**{**dict(zip(names, read(value), strict=False)), **changes})
+        fields = getattr(value, "__dict__", None)
+        if fields is None:
+            names, read, make = _fields_of(value.__class__)
+            if not changes.keys() <= names.keys():
+                raise TypeError(_strange(value, changes, names))
+            return make(*map(changes.get, names, read(value)))
         if _DRAFT in fields:
             fields.update(changes)
             return value
-        new = _new(value.__class__)
-        held = new.__dict__
-        held.update(fields, **changes)
+        held = fields | changes
         if len(held) > len(fields):
-            raise TypeError(f"{type(value).__name__} has no {', '.join(sorted(changes.keys() - fields.keys()))}")
+            raise TypeError(_strange(value, changes, fields))
+        new = _new(value.__class__)
+        _set(new, "__dict__", held)
         return new
+
+
+def _strange(value: object, given: dict[str, Any], names: dict[str, Any]) -> str:
+    return f"{type(value).__name__} has no {', '.join(sorted(given.keys() - names.keys()))}"
 
 
 def draft(value: T, /, **changes: Any) -> T:
@@ -68,8 +77,8 @@ def draft(value: T, /, **changes: Any) -> T:
 def done(value: T) -> T:
     """Return a draft as the value it has become. Raises: TypeError: it was given a field that there is not."""
     fields = value.__dict__
-    names, _ = _read_by(value.__class__)  # type: ignore[arg-type]  # mypy takes a class of T for not hashable
+    names = _fields_of(value.__class__)[0]  # type: ignore[arg-type]  # mypy takes a class of T for not hashable
     del fields[_DRAFT]
     if len(fields) > len(names):
-        raise TypeError(f"{type(value).__name__} has no {', '.join(sorted(fields.keys() - set(names)))}")
+        raise TypeError(_strange(value, fields, names))
     return value

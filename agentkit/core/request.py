@@ -9,7 +9,7 @@ the same keeps the prefix byte-stable when tools come and go.)
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 from typing import Literal
 
@@ -29,6 +29,7 @@ from agentkit.core.messages import (
 )
 from agentkit.core.replacing import replace
 from agentkit.core.state import Entry
+from agentkit.core.values import dataclass
 from agentkit.errors import ProtocolError
 
 _FRAMES = frozenset({INLINE_TAGS, ITEMS, THINKING_PARTS})
@@ -85,14 +86,14 @@ class Reach:
 
     def over(self, entries: Sequence[Entry], first: int) -> "Reach":
         """Return the reach after the entries from `first` on."""
-        last_user, called = self.last_user, set(self.called)
-        for index in range(first, len(entries)):
-            message = entries[index].message
+        last_user, called = self.last_user, self.called
+        for index, entry in enumerate(entries[first:], first):
+            message = entry.message
             if isinstance(message, UserMessage):
                 last_user = index
-            elif isinstance(message, AssistantMessage) and message.calls:
-                called.add(entries[index].turn)
-        return Reach(last_user, self.called if called == self.called else frozenset(called))
+            elif isinstance(message, AssistantMessage) and message.calls and entry.turn not in called:
+                called |= {entry.turn}
+        return Reach(last_user, called)
 
 
 @dataclass(frozen=True, slots=True)

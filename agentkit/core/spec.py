@@ -1,12 +1,13 @@
 """What an agent is, as far as a session has to know: recorded by `AgentBound`, so that later code can be compared."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from agentkit.core.contract import Contract
 from agentkit.core.messages import Json
+from agentkit.core.values import dataclass
 
 VERSION = "0.1.0"  # of agentkit; recorded with every binding
 
@@ -28,13 +29,12 @@ class Usage:
 
     def __add__(self, other: "Usage") -> "Usage":
         """Add up; an unknown cost makes the sum unknown, never zero."""
-        unknown = self.cost is None or other.cost is None
         return Usage(
             self.input_tokens + other.input_tokens,
             self.cached_tokens + other.cached_tokens,
             self.output_tokens + other.output_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
-            None if unknown else (self.cost or Decimal(0)) + (other.cost or Decimal(0)),
+            None if self.cost is None or other.cost is None else self.cost + other.cost,
         )
 
     @property

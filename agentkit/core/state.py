@@ -1,6 +1,6 @@
 """The state of a session: everything that follows from its events, and nothing else."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from decimal import Decimal
 from enum import Enum
 from typing import Literal, TypeAlias
@@ -10,7 +10,9 @@ from agentkit.core.events import AgentBound, LimitKind, ModelFailed, UserSaid
 from agentkit.core.events_people import PersonAnswered
 from agentkit.core.log import Log, Names
 from agentkit.core.messages import Message, Part, Text
+from agentkit.core.replacing import replace
 from agentkit.core.spec import ANSWER, FOR_EVER, BoundTool, Child, Effect, Patience, Usage
+from agentkit.core.values import dataclass
 
 
 class Phase(Enum):
@@ -108,12 +110,12 @@ class Progress:
     Attributes:
         refused: steps in a row in which a tool's arguments could not be used, by tool.
         stale: steps in a row that brought nothing new, the one they repeat among them: 1 where the last one was new.
-        recent: marks of the last two steps: calls and results.
+        recent: the calls of the last two steps, with their results; none, where all were refused.
     """
 
     refused: tuple[tuple[str, int], ...] = ()
     stale: int = 0
-    recent: tuple[str, ...] = ()
+    recent: tuple[tuple[Call, ...], ...] = ()
 
     def count(self, tool: str) -> int:
         """Return how many steps in a row this tool's arguments could not be used."""
@@ -228,7 +230,7 @@ class State:
 
     def call(self, key: str) -> Call | None:
         """Return the call at position `key`: as deferred, where it was, else of the open step."""
-        for call in self.every_call:
+        for call in self.deferred + self.calls if self.deferred else self.calls:
             if call.key == key:
                 return call
         return None

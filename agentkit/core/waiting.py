@@ -1,9 +1,10 @@
 """What waits for a person: three types, one verb each (approve or deny, answer, resolve)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
+
+from agentkit.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

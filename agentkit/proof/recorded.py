@@ -20,6 +20,7 @@ from agentkit.core.events import (
 from agentkit.core.loop import apply
 from agentkit.core.messages import Part, Stored, Text
 from agentkit.core.record import Record
+from agentkit.core.request import stored
 from agentkit.core.spec import Binding
 from agentkit.core.state import State
 from agentkit.errors import NoSuchSession
@@ -135,9 +136,9 @@ class Walk:
         return Today(self._who, self._now, prefix)
 
     async def _update(self, prefix: Prefix, state: State, binding: Binding) -> None:
-        missing = prefix.missing(state, binding)
-        contents = {name: await self._text(name) for name in missing}
-        prefix.update(state, binding, contents)
+        first = prefix.first(state, binding)
+        contents = {name: await self._text(name) for name in stored(state.transcript, first)}
+        prefix.update(state, binding, first, contents)
 
     async def whole(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         """Return parts with the texts that are stored apart."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, TypeVar
 
-from agentkit.core.record import Record
+from agentkit.core.record import Record, Row
 from agentkit.core.spec import Status
 from agentkit.core.waiting import Waiting
 from agentkit.errors import AppendUncertain, JournalError
@@ -153,6 +153,9 @@ class FaultyJournal(Journal):
 
     def read(self, session_id: str, *, after: int = 0) -> AsyncIterator[Record]:  # noqa: D102
         return self._alive().read(session_id, after=after)
+
+    def pages(self, session_id: str, *, after: int = 0) -> AsyncIterator[Sequence[Row]]:  # noqa: D102
+        return self._alive().pages(session_id, after=after)
 
     async def blob(self, session_id: str, name: str) -> bytes:  # noqa: D102
         return await self._alive().blob(session_id, name)

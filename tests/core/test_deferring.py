@@ -3,10 +3,11 @@
 import pytest
 
 from agentkit.core import events as ev
-from agentkit.core.events_people import PersonAnswered
+from agentkit.core.deferring import deferral
+from agentkit.core.events_people import CallDeferred, PersonAnswered
 from agentkit.core.loop import apply, fold
 from agentkit.core.messages import AssistantMessage, Image, Text
-from agentkit.core.state import Phase, State
+from agentkit.core.state import Call, Phase, State
 from agentkit.core.words import outcome
 from agentkit.errors import ProtocolError
 from tests.core.test_random_orders import BOUND, SENT
@@ -45,3 +46,10 @@ def test_a_result_that_begins_with_a_picture_is_told_behind_the_notice() -> None
     first, *more = outcome("draw", "{}", (Image("data:,"),))
     assert isinstance(first, Text)
     assert more == [Image("data:,")]
+
+
+def test_an_equal_call_is_not_sent_for_approval_twice() -> None:
+    tool, call = BOUND.tools[0], Call("1.2.0", BOUND.tools[0].name, "b", "{}")
+    state = State(deferred=(Call("1.1.0", tool.name, "a", "{}", status="held", arguments="hash", deferred=True),))
+    assert isinstance(deferral(state, call, tool, "hash", "why"), ev.CallRefused)
+    assert isinstance(deferral(state, call, tool, "another", "why"), CallDeferred)

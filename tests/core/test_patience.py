@@ -27,7 +27,7 @@ HELD = {"1.1.0": Hold("x")}
 
 def at(state: State, hours: float) -> list[Any]:
     times = {call.question: NOON for call in state.calls}
-    return list(due(state, times, NOON + timedelta(hours=hours)))
+    return list(due(state, times, lambda: NOON + timedelta(hours=hours)))
 
 
 def test_a_question_has_the_patience_that_was_declared_when_it_was_asked() -> None:

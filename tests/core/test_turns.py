@@ -20,10 +20,10 @@ from agentkit.core.messages import (
     ToolCall,
     ToolMessage,
     UserMessage,
+    weigh,
 )
 from agentkit.core.spec import BoundTool, Limits, Usage
 from agentkit.core.state import Phase, State
-from agentkit.core.turns import weigh
 from agentkit.errors import ProtocolError
 
 LOOK = BoundTool("look", "d", "read", exclusive=False)

@@ -13,6 +13,7 @@ import pytest
 from agentkit import Agent, Journal, MemoryJournal, Outcome, Session, Tool, ToolError, tool
 from agentkit.errors import JournalError
 from agentkit.events import AgentBound, CallResolved, ModelResponded, ToolFinished
+from agentkit.journal.base import Appended, Batch, Lease
 from agentkit.journal.export import export, import_
 from agentkit.models.base import Show
 from agentkit.testing import Died, FaultyJournal
@@ -64,6 +65,33 @@ async def test_a_kept_outcome_is_handed_over_when_its_session_is_left() -> None:
         with pytest.raises(JournalError):
             await session.run("go", id="m1")
     async with session_of(Played(pay, "done"), journal, till, refund()) as session:
+        assert (await session.run("go", id="m1")).output == "done"
+    assert till.done == ["7"]
+
+
+class Interrupt(BaseException):
+    """What Ctrl-C does, but not to the test's own event loop."""
+
+
+class Interrupted(MemoryJournal):
+    """It comes when the first result of a tool has just been written."""
+
+    done = False
+
+    async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
+        """Append, and be interrupted."""
+        appended = await super().append(lease, after, batch)
+        if not self.done and any(isinstance(placed.event, ToolFinished) for placed in batch.events):
+            self.done = True
+            raise Interrupt
+        return appended
+
+
+async def test_a_session_interrupted_in_an_append_goes_on_from_what_was_written() -> None:
+    till = Till()
+    async with session_of(Played(asks(("refund", {"order": "7"})), "done"), Interrupted(), till, refund()) as session:
+        with pytest.raises((Interrupt, BaseExceptionGroup)):
+            await session.run("go", id="m1")
         assert (await session.run("go", id="m1")).output == "done"
     assert till.done == ["7"]
 
