@@ -1,5 +1,7 @@
 # Every target makes the virtual environment it needs. PYTHON is any Python from 3.11 on.
 PYTHON ?= python3
+# Where an environment forbids it, each of some hundred processes compiles what it imports: three seconds for one.
+unexport PYTHONDONTWRITEBYTECODE
 # A third of the tests' time is waiting: three at once keep two cores busy.
 PYTEST = .venv-test/bin/python -m pytest -n 3 --dist worksteal
 

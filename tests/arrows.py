@@ -5,16 +5,18 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     **dict.fromkeys(("journal", "models", "tools"), "core errors"),
     **dict.fromkeys(("cli", "testing"), "*"),
     **dict.fromkeys(("__init__", "apart", "emulator", "errors", "ids"), ""),
-    "agent": "core errors journal.memory models result session subagent tools",
+    "agent": "core errors models result tools",
+    "alone": "core errors journal.memory result session subagent tools",
     "answering": "core errors models.base prefix recorder",
     "children": "core errors inbox journal.base journal.calls questions recorder",
     "core": "errors",
     "decisions": "core errors inbox journal.base questions",
     "desk": "children core decisions errors ids inbox journal.base questions recorder redaction",
-    "driver": "answering apart children core errors inbox journal.base lates models.base patience questions recorder "
-    "tools.dispatch tray upgrades",
+    "driver": "answering apart children core errors hands inbox journal.base lates models.base patience questions "
+    "recorder tools.dispatch tray upgrades",
     "events": "core.cutting core.events core.events_people",
     "forks": "core errors ids journal.base redaction",
+    "hands": "tray",
     "inbox": "core errors journal.base journal.codec",
     "ledger": "core errors events journal.base",
     "means": "answering core driver errors ids models.base prefix recorder",
@@ -23,7 +25,8 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     "probe": "core errors models",
     "proof": "agent core errors journal.base models.base prefix tools.dispatch",
     "questions": "core journal.base",
-    "recorder": "clock ids core errors inbox journal.base lates questions redaction",
+    "recorder": "clock ids core errors inbox journal.base lates questions redaction slimming",
+    "slimming": "core",
     "redaction": "core errors",
     "result": "core errors questions",
     "session": "apart children core decisions desk driver errors forks ids inbox journal.base journal.watch "
@@ -38,6 +41,7 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
 TYPING_ARROWS = {
     "__init__": "*",
     "journal": "redaction",
+    "alone": "agent",
     "children": "agent",
     "desk": "agent",
     "means": "agent",
@@ -67,8 +71,8 @@ HOMES = {  # where in agentkit a third-party package is at home; "*" is everywhe
     "agentkit/subagent.py tools/agentkit_tools/knowledge.py "  # a tool's arguments
     "agentkit/tools/output.py "  # an answer's type
     "agentkit/tools/mcp/link.py agentkit/tools/openapi/document.py",  # what a library raises
-    "pydantic_core": "agentkit/tools/results.py agentkit/tools/returned.py agentkit/journal/jsonbytes.py "
-    "agentkit/journal/quick.py agentkit/models/sse.py",
+    "pydantic_core": "agentkit/tools/glance.py agentkit/tools/results.py agentkit/tools/returned.py "
+    "agentkit/journal/jsonbytes.py agentkit/journal/quick.py agentkit/models/sse.py",
     "referencing": "agentkit/tools/validate.py agentkit/tools/keywords.py agentkit/tools/openapi/document.py",
     "regex": "agentkit/tools/patterns.py",
     "rich": "agentkit/cli/",

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 PR_SET_CHILD_SUBREAPER: Final = 36
+COUNTING: Final = "COVERAGE_PROCESS_CONFIG"  # coverage's own: who finds it counts
 _DESCRIPTORS: Final = ("p2cread", "c2pwrite", "errwrite")
 _PIPES: Final = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 _EXECUTE: Final[Any] = getattr(subprocess.Popen, "_execute_child")  # noqa: B009 - of the library: what starts a process
@@ -35,7 +36,7 @@ class Forked(subprocess.Popen[Any]):
             super()._execute_child(*given, **named)  # type: ignore[misc]
             return
         try:
-            self.pid = _zygote().fork(
+            self.pid = _zygote(counted=COUNTING in os.environ).fork(
                 order, [told[each] if told[each] != -1 else at for at, each in enumerate(_DESCRIPTORS)]
             )
             self._child_created = True
@@ -80,10 +81,12 @@ def _order(told: dict[str, Any]) -> dict[str, Any] | None:
 
 
 class _Zygote:
-    def __init__(self) -> None:
+    def __init__(self, *, counted: bool) -> None:
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "tests.zygote", str(theirs.fileno())]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        if not counted:
+            env.pop(COUNTING, None)
         self._process = subprocess.Popen(command, cwd=ROOT, env=env, pass_fds=[theirs.fileno()])
         theirs.close()
 
@@ -106,7 +109,8 @@ class _Zygote:
 
 
 @cache
-def _zygote() -> _Zygote:
-    started = _Zygote()
+def _zygote(*, counted: bool) -> _Zygote:
+    """Return the process to fork from: one whose lines coverage counts, and one for tests that are not `counted`."""
+    started = _Zygote(counted=counted)
     atexit.register(started.end)
     return started

@@ -71,7 +71,8 @@ class Server:
         name = f"t{n}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'drop database if exists "t{n - _DATABASES}" with (force)'.encode())
-            connection.execute(f'create database "{name}"'.encode())
+            # Copied as files: a third of the work of writing all of it to the log first.
+            connection.execute(f'create database "{name}" strategy file_copy'.encode())
         return self.address(name)
 
     def start(self) -> None:

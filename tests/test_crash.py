@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import anyio
@@ -54,6 +55,7 @@ class World:
         return "done"
 
 
+@cache
 def tools(*, reconciles: bool) -> list[Tool[World, ..., Any]]:
     @tool(effect="once", needs_approval=True, timeout=0.05)
     async def refund(ctx: ToolContext[World], order: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import agentkit
 from agentkit.emulator import Call, Emulator, Reply
 from agentkit.models import contracts
+from tests.forked import Forked
 from tests.probe.probed_model import play
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,12 +63,15 @@ async def emulator() -> AsyncIterator[Emulator]:
         yield serving
 
 
-async def run(folder: Path, *command: str) -> str:
+async def run(folder: Path, *command: str, start: type[subprocess.Popen[Any]] = Forked) -> str:
     """Run a command in a folder and return what it prints. Raises: AssertionError: it failed."""
     here = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
-    done = await anyio.run_process([sys.executable, *command], cwd=folder, check=False, env=here)
-    assert done.returncode == 0, (done.stdout + done.stderr).decode()
-    return done.stdout.decode()
+    with start(
+        [sys.executable, *command], cwd=folder, env=here, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        out, err = await anyio.to_thread.run_sync(running.communicate)
+    assert running.returncode == 0, out + err
+    return str(out)
 
 
 def program(block: tuple[str, str], emulator: Emulator, contract: str = '"deepseek-v4"') -> str:
@@ -88,7 +93,8 @@ def words(line: str, emulator: Emulator) -> list[str]:
 
 async def test_hello(tmp_path: Path, emulator: Emulator) -> None:
     (tmp_path / "hello.py").write_text(program(HELLO, emulator))
-    assert await run(tmp_path, "hello.py") == "It left our warehouse this morning.\n"
+    as_users_do = subprocess.Popen
+    assert await run(tmp_path, "hello.py", start=as_users_do) == "It left our warehouse this morning.\n"
     assert [seen.error for seen in emulator.requests] == [None, None]
 
 

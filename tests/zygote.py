@@ -21,6 +21,7 @@ from typing import Any, Final
 
 PRELOADED: Final = (
     "anyio._backends._asyncio",
+    "agentkit.alone",
     "agentkit.cli",
     "agentkit.cli.commands",
     "agentkit.cli.parser",

@@ -24,6 +24,7 @@ from examples.retail.demo_worker import SHOP
 from examples.retail.screen import shown
 from examples.retail.seed import seeded
 from examples.retail.shop import Shop
+from tests.forked import Forked, ran
 
 ROOT = Path(__file__).parents[2]
 DEMO = [sys.executable, "-m", "examples.retail.demo", "--place"]
@@ -68,8 +69,8 @@ class Played:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     place = tmp_path_factory.mktemp("demo") / "new"
-    ran = subprocess.run([*DEMO, place], cwd=ROOT, capture_output=True, text=True, check=False)
-    return Played(ran.stdout, ran.stderr, ran.returncode, place)
+    done = subprocess.run([*DEMO, place], cwd=ROOT, capture_output=True, text=True, check=False)  # as make starts it
+    return Played(done.stdout, done.stderr, done.returncode, place)
 
 
 def test_the_demo_shows_what_it_claims(played: Played) -> None:
@@ -83,9 +84,9 @@ def test_the_demo_shows_what_it_claims(played: Played) -> None:
 
 
 def test_a_demo_is_not_played_over_another(played: Played) -> None:
-    ran = subprocess.run([*DEMO, played.place], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ran.returncode == 2
-    assert "name another folder" in ran.stderr
+    again = ran([*DEMO, played.place], cwd=ROOT)
+    assert again.returncode == 2
+    assert "name another folder" in again.stderr
 
 
 def is_refund(event: AnyEvent) -> bool:
@@ -167,7 +168,7 @@ async def test_a_claim_that_is_not_so_is_called_so(found: Found, forge: Callable
 
 def test_a_person_at_the_terminal_may_say_no(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    with subprocess.Popen([*DEMO, tmp_path], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs) as demo:
+    with Forked([*DEMO, tmp_path], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs) as demo:
         os.close(theirs)
         seen = b""
         while b"[y/n]" not in seen:
@@ -189,7 +190,10 @@ TALK = {"Cancel #W1000003, please.": [CANCELS, Reply("So it is."), Reply("Goodby
 
 async def chat(base_url: str, place: Path, typed: str) -> str:
     program = [*CHAT, str(place), "--base-url", base_url, "--model", "qwen3:8b"]
-    return (await anyio.run_process(program, input=typed.encode(), cwd=ROOT, env=KEYLESS)).stdout.decode()
+    with Forked(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=KEYLESS) as chatting:
+        said, _ = await anyio.to_thread.run_sync(chatting.communicate, typed)
+    assert chatting.returncode == 0
+    return str(said)
 
 
 @pytest.mark.anyio
@@ -211,11 +215,12 @@ async def test_the_chat_goes_on_with_any_server_and_asks_before_it_pays(
 
 
 def test_the_chat_without_a_key_says_which(tmp_path: Path) -> None:
-    ran = subprocess.run(
-        [*CHAT, tmp_path], cwd=ROOT, env=KEYLESS, input="Hello\n", capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 1
-    assert "DEEPSEEK_API_KEY" in ran.stdout
+    with Forked(
+        [*CHAT, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=KEYLESS
+    ) as chat:
+        said, _ = chat.communicate("Hello\n")
+    assert chat.returncode == 1
+    assert "DEEPSEEK_API_KEY" in said
 
 
 def test_what_a_model_says_cannot_play_with_the_terminal() -> None:

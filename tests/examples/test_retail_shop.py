@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
@@ -23,17 +23,12 @@ from examples.retail.delivered import ExchangeItems, ReturnItems
 from examples.retail.load import dump, load
 from examples.retail.payments import paid, refund
 from examples.retail.pending import CancelOrder, ChangeOrderAddress, ChangeOrderItems, ChangeOrderPayment
-from examples.retail.records import Books, cents
+from examples.retail.records import Books
 from examples.retail.seed import seed_books, seeded
 from examples.retail.shop import Change, Shop
+from tests.examples.retail_tasks import REAL, TASKS, expected, left_behind, needs_real
 
 ROOT = Path(__file__).parents[2]
-REAL = ROOT.parent / "shared" / "data" / "retail"
-needs_real = pytest.mark.skipif(
-    not REAL.exists(), reason="the real shop is not beside the project: ../shared is absent"
-)
-TASKS: list[dict[str, Any]] = json.loads((REAL / "tasks.json").read_text()) if REAL.exists() else []
-
 CHANGES: tuple[type[Change[object]], ...] = (
     CancelOrder,
     ChangeOrderAddress,
@@ -63,29 +58,6 @@ def play(shop: Shop, tool: str, arguments: dict[str, Any], key: str) -> object:
         return shop.perform(CHANGE_OF[tool](**arguments), key=key)
     with shop.reading() as db:
         return LOOK_UP[tool](db, *arguments.values())
-
-
-def differences(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    if before == after:
-        return
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in before.keys() | after.keys():
-            yield from differences(before.get(key), after.get(key), (*path, key))
-    else:
-        yield path, before, after
-
-
-def in_cents(value: Any) -> Any:
-    """The value with every amount as whole cents, so that amounts are equal within half a cent."""
-    match value:
-        case float():
-            return cents(value)
-        case dict():
-            return {key: in_cents(each) for key, each in value.items()}
-        case list() | tuple():
-            return [in_cents(each) for each in value]
-        case _:
-            return value
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +98,7 @@ def balance(shop: Shop, user_id: str, payment_method_id: str) -> float:
 @needs_real
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task["id"])
 def test_a_real_customer_leaves_exactly_the_recorded_changes(
-    task: dict[str, Any], real_books: Books, real_file: Path, tmp_path: Path
+    task: dict[str, Any], real_file: Path, tmp_path: Path
 ) -> None:
     shop = Shop(Path(shutil.copy(real_file, tmp_path)))
     for number, call in enumerate(task["calls"]):
@@ -136,8 +108,7 @@ def test_a_real_customer_leaves_exactly_the_recorded_changes(
         else:
             play(shop, call["tool"], call["arguments"], f"key-{number}")
 
-    left = sorted(in_cents(difference) for difference in differences(real_books, dump(shop)))
-    assert left == sorted(in_cents([each["path"], each["before"], each["after"]]) for each in task["changes"])
+    assert left_behind(shop) == expected(task)
 
 
 @needs_real
