@@ -4,7 +4,7 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
@@ -85,7 +85,7 @@ def counted(journal: Journal, early: int, late: int) -> tuple[float, float]:
     threading.setprofile(count)
     sys.setprofile(count)
     try:
-        anyio.run(_hold, model, journal, "growth")
+        anyio.run(_hold, _agent(model), journal, "growth")
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
@@ -136,8 +136,20 @@ async def hold(journal: Journal, name: str, steps: int, size: int) -> Any:
         RuntimeError: it ended early.
     """
     model = _model(steps, size)
-    await _hold(model, journal, name)
+    await _hold(_agent(model), journal, name)
     return model.last
+
+
+def again_and_again(steps: int, size: int) -> Callable[[Journal, str], Awaitable[None]]:
+    """Return what holds such a session, each time with one and the same agent, as a program does."""
+    model = _model(steps, size)
+    agent = _agent(model)
+
+    async def one(journal: Journal, name: str) -> None:
+        model.requests.clear()
+        await _hold(agent, journal, name)
+
+    return one
 
 
 def _model(steps: int, size: int) -> InProcess:
@@ -145,8 +157,11 @@ def _model(steps: int, size: int) -> InProcess:
     return InProcess(*(AssistantMessage(reasoning=THINKING, calls=(call,)) for call in asked), "Done.")
 
 
-async def _hold(model: InProcess, journal: Journal, name: str) -> None:
-    agent: Agent[None] = Agent(model, tools=[look_up], limits=Limits(steps=None, repeats=None))
+def _agent(model: InProcess) -> Agent[None]:
+    return Agent(model, tools=[look_up], limits=Limits(steps=None, repeats=None))
+
+
+async def _hold(agent: Agent[None], journal: Journal, name: str) -> None:
     async with Session(agent, name, journal=journal) as session:
         result = await session.run(QUESTION)
     if result.status != "completed":

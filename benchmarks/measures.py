@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from compileall import compile_dir
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,7 +20,7 @@ from typing import Any
 
 from benchmarks import lean
 from benchmarks.drivers import Drivers, Told, command, surroundings
-from benchmarks.environments import Environment
+from benchmarks.environments import ROOT, Environment
 from benchmarks.service import emulator, seen, serving
 from benchmarks.sides import Side
 from benchmarks.work import THINKING
@@ -218,6 +219,8 @@ def _crowded(told: list[Told], sessions: int) -> Figures:
 def starting(bench: Bench) -> Table:
     """CPU of the import and until an agent is built, each in a new process; then of agents with ten tools."""
     sides = [side for side in bench.sides if side.package]
+    for folder in ("agentkit", "benchmarks"):  # as pip does with what it installs, the peers among it
+        compile_dir(ROOT / folder, quiet=1)
     rounds = min(3, bench.scale.rounds)
     taken = bench.turns(
         sides, lambda side: _started(bench.environments[side.home.name], side), warm=False, rounds=rounds

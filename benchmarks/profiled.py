@@ -1,7 +1,7 @@
 """Where each microsecond of a step goes: `python -m benchmarks profile`, one session over HTTP, recorded in a file.
 
 A timer of the process's CPU time (ITIMER_PROF) looks every millisecond at what the event loop's thread is at; the
-innermost frame of a file in `PARTS` names the part. What that thread waits for on the spot is the journal's thread.
+innermost frame of a file in `PARTS` names the part.
 Microseconds are shares of the samples, of the CPU that the same session takes without the timer.
 """
 
@@ -27,8 +27,7 @@ from benchmarks.work import QUESTION, look_up
 
 EVERY = 0.001  # seconds of CPU between two looks
 PARTS = {  # a piece of a file's path: whose work it is; the longer piece counts where two fit
-    "agentkit/journal/thread.py": "journal: SQLite's two commits and the encoding, on its own thread",
-    "agentkit/journal/": "journal: on the event loop's thread",
+    "agentkit/journal/": "journal: SQLite's two commits and the encoding",
     "agentkit/core/": "core: folding facts, what follows, what is owed",
     "agentkit/models/": "models: fragments, reading the answer, counting its cost",
     "agentkit/tools/": "tools: checking arguments, running, the result",
