@@ -6,7 +6,7 @@ so there is nothing here to resume: a driver that loads a session goes on with i
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -14,7 +14,6 @@ import anyio
 from anyio.abc import TaskGroup
 
 from agentkit import children, patience
-from agentkit.answering import Answering
 from agentkit.apart import alone
 from agentkit.core.commands import CallModel, CheckCall, Command, Reconcile, Refuse, RunTool, Verdict
 from agentkit.core.deltas import Delta
@@ -39,31 +38,22 @@ from agentkit.core.state import Phase
 from agentkit.errors import JournalError, ProtocolError
 from agentkit.hands import Hands
 from agentkit.inbox import event_of
-from agentkit.journal.base import InboxRow
+from agentkit.journal.base import MAIL_ONLY, InboxRow
 from agentkit.lates import Late, lates
+from agentkit.means import Means
 from agentkit.models.base import Piece
 from agentkit.questions import key_of
 from agentkit.recorder import Recorder
-from agentkit.tools.dispatch import Dispatch, Job
+from agentkit.tools.dispatch import Job
 from agentkit.tray import Tray
 from agentkit.upgrades import asked_again
 
 GRACE = 2.0  # seconds a cut-off `once` call is given to end by itself
-POLL = 0.5  # seconds between looks at what other processes and given-up threads may have left
-_NEVER = 2**62
+POLL = 0.5  # seconds between looks at what given-up threads, and attempts of other drivers here, have come to
+LOOK = 15.0  # seconds between looks at the inbox, should the journal have missed that others left something
 
 Outcome: TypeAlias = tuple[AnyEvent, ...]
 News: TypeAlias = tuple[Command | None, Outcome | BaseException]
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a driver performs with: who answers, which tools there are, and how that is recorded."""
-
-    answering: Answering
-    dispatch: Dispatch
-    deps: object
-    process: str
 
 
 class Driver:
@@ -81,6 +71,7 @@ class Driver:
         self._flying: dict[Command, anyio.CancelScope] = {}
         self._shown: list[Piece] = []
         self._mail, self._has_mail = anyio.Event(), True
+        self._held_up = False  # something owed is not begun, as an earlier attempt at it still lives
         self._news = Tray[News]()
         self._room = means.dispatch.room(recorder.session_id)  # held, so that it is not made anew at each call
 
@@ -154,7 +145,8 @@ class Driver:
         while checks_owed := [command for command in owed if isinstance(command, CheckCall)]:
             await self._recorder.record(verdicts={checks_owed[0].call: self._verdict(checks_owed[0])})
             owed = commands(self._recorder.state)
-        owed = tuple([command for command in owed if not self._alive(command)])
+        due, owed = owed, tuple([command for command in owed if not self._alive(command)])
+        self._held_up = len(owed) < len(due)
         for command in owed:
             if command not in self._flying:
                 scope = self._flying[command] = hands.scope(shield=True)
@@ -183,15 +175,11 @@ class Driver:
 
     async def _receive(self) -> None:
         """Wait until something finishes, a person says something, or the turn's time is up; record it."""
-        left, people, news = self._recorder.left(), self._people_left(), None
-        limit = math.inf if left is None else left
-        if (left := min(limit, people)) == math.inf:
-            news = await self._next()
-        else:
-            with anyio.move_on_after(max(0.0, left)):
-                news = await self._next()
+        left, people, poll = self._recorder.left(), self._people_left(), self._poll()
+        news = await self._next_within(min(left, people, poll))
         if news is None:
-            if limit <= people:  # else `_run_out` records what time has decided
+            self._has_mail = self._has_mail or poll <= people
+            if left <= min(people, poll):  # else `_run_out` records what time has decided
                 seconds = self._recorder.state.bound.limits.seconds if self._recorder.state.bound else None
                 await self._recorder.record(LimitReached("seconds", f"limit reached: {seconds} seconds in one turn"))
             return
@@ -200,6 +188,11 @@ class Driver:
             raise outcome
         if outcome and command is not None and awaits(self._recorder.state, command):
             await self._recorder.record(*outcome, verdicts=self._verdicts(outcome))
+
+    def _poll(self) -> float:
+        """Return the seconds until the next look at threads and attempts that do not tell when they end."""
+        uid = self._recorder.state.uid
+        return POLL if self._held_up or uid in lates or self._means.dispatch.strays(uid) else math.inf
 
     def _people_left(self) -> float:
         """Return the seconds until time decides about an open question."""
@@ -225,6 +218,13 @@ class Driver:
             del self._flying[news[0]]
         return news
 
+    async def _next_within(self, seconds: float) -> News | None:
+        if seconds == math.inf:
+            return await self._next()
+        with anyio.move_on_after(max(0.0, seconds)):
+            return await self._next()
+        return None
+
     async def _wind_up(self) -> None:
         """Something ended the drive: stop what is in flight, record how it ended, start nothing."""
         with anyio.CancelScope(shield=True):
@@ -245,8 +245,8 @@ class Driver:
         journal, session_id = self._recorder.journal, self._recorder.session_id
         while True:
             await self._mail.wait()  # what is there at first is taken before anything is watched
-            await journal.changed(session_id, _NEVER, POLL)
-            if self._flying and self._recorder.state.uid not in lates and not await journal.inbox(session_id):
+            await journal.changed(session_id, MAIL_ONLY, LOOK)
+            if not await journal.inbox(session_id):
                 continue
             self._mail, self._has_mail = anyio.Event(), True
             self._news.put((None, ()))

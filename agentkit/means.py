@@ -1,23 +1,33 @@
 """What a session is driven with today: the agent's parts, and the binding they make with what was recorded."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from agentkit.answering import Answering, Candidate
 from agentkit.core.binding import Blob, bind, hashed
-from agentkit.driver import Means
 from agentkit.errors import ConfigurationError
 from agentkit.ids import process_name
 from agentkit.models.base import Endpoint
 from agentkit.prefix import Prefix
 from agentkit.recorder import Recorder
+from agentkit.tools.dispatch import Dispatch
 
 if TYPE_CHECKING:
     from agentkit.agent import Agent, Bound
 
 _ENCODING = ("utf-8", "surrogatepass")
 MOST = 16  # bindings an agent keeps in mind: a server makes the same one for every session
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a driver performs with: who answers, which tools there are, and how that is recorded."""
+
+    answering: Answering
+    dispatch: Dispatch
+    deps: object
+    process: str
 
 
 async def means_for(agent: "Agent[Any, Any]", deps: Any, recorder: Recorder) -> Means:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import starmap
+from math import inf
 from typing import NamedTuple, Protocol, TypeAlias
 
 import anyio
@@ -332,11 +333,11 @@ class Recorder:
         for subscriber in self.subscribers:
             subscriber(news)
 
-    def left(self) -> float | None:
-        """Return the seconds the open turn may still take; None without a limit, or when it is ending already."""
+    def left(self) -> float:
+        """Return the seconds the open turn may still take; infinite without a limit, or when it is ending already."""
         bound, open_turn = self.state.bound, self.state.phase in {Phase.THINKING, Phase.ACTING}
         if bound is None or bound.limits.seconds is None or not open_turn or self.state.ending:
-            return None
+            return inf
         return bound.limits.seconds - self.clock.spent(working=working(self.state))
 
 

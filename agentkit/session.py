@@ -29,13 +29,13 @@ from agentkit.core.spec import Inherited
 from agentkit.core.state import Phase, State
 from agentkit.core.waiting import Approval, Question, UnknownOutcome
 from agentkit.desk import Desk
-from agentkit.driver import Driver, Means
+from agentkit.driver import Driver
 from agentkit.errors import ConfigurationError, NothingToResume, SessionBusy
 from agentkit.ids import process_name, uuid7
 from agentkit.inbox import body_of
 from agentkit.journal.base import InboxKind, Journal, Lease
 from agentkit.journal.watch import watched
-from agentkit.means import means_for
+from agentkit.means import Means, means_for
 from agentkit.questions import open_calls, shown
 from agentkit.recorder import Recorder, Subscriber
 from agentkit.redaction import in_words

@@ -48,7 +48,7 @@ class Scale:
     opened: int = 1_000
     share: float = 20.0  # of one side in one table's column
     budget: float = 25.0  # of a peer's session that grows; the longest has a fifth of it
-    patience: float = 40.0  # of one crowd; the biggest has three times as long
+    patience: float = 40.0  # of one crowd; the biggest has six times as long
 
 
 SMALL = Scale(1, (5,), (10, 20), (20,), 20, 30, 5.0, 10.0, 10.0)
@@ -189,7 +189,7 @@ def crowd(bench: Bench) -> Table:
         for sessions in bench.scale.crowds:
             most = sessions == max(bench.scale.crowds) and len(bench.scale.crowds) > 1
             sides = [side for side in bench.sides if not most or _stands_crowds(side)]
-            budget = bench.scale.patience * (3 if most else 1)
+            budget = bench.scale.patience * (6 if most else 1)
             fresh = set(bench.sides) if sessions >= _MANY else set()
 
             def give(side: Side, sessions: int = sessions, budget: float = budget, fresh: set[Side] = fresh) -> Told:

@@ -28,6 +28,7 @@ BEGINS: frozenset[InboxKind] = frozenset({"message", "takeover"})  # what makes 
 AskedKind: TypeAlias = Literal["approval", "twin", "question", "unknown"]
 Resting: TypeAlias = Literal["idle", "open", "waiting", "faulted"]
 
+MAIL_ONLY = 2**62  # `seen`, of who waits for the inbox and for no events
 MAX_TRIES = 3  # claims in a row that recorded no news: after them a session is a dead letter
 
 
@@ -361,6 +362,8 @@ class Journal(ABC):
     @abstractmethod
     async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109 - a long poll: running out of time is no error
         """Return when the session has events behind `seen` or an untaken inbox row, or after `timeout` seconds.
+
+        Who drives waits with `seen=MAIL_ONLY`, thousands at once: while no mail comes that must cost next to nothing.
 
         In this process that is at once; across processes it may poll.
         """

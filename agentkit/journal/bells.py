@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 import anyio
 from anyio.lowlevel import current_token
 
+from agentkit.journal.base import MAIL_ONLY
+
 
 class Bell(NamedTuple):
     """An event of one event loop that any thread can ring."""
 
     event: anyio.Event
     post: Callable[[Callable[[], Any]], Any]
-    seen: int = 0  # events up to this number are no news to whoever waits
+    seen: int = 0  # events up to this number are no news to whoever waits; MAIL_ONLY: none are
 
     @classmethod
     def here(cls, seen: int = 0) -> "Bell":
@@ -33,34 +35,36 @@ class Bells:
     """Who waits for news of which session."""
 
     def __init__(self) -> None:
-        self._bells: dict[str, set[Bell]] = {}
+        self._for_events: dict[str, set[Bell]] = {}
+        self._for_mail: dict[str, set[Bell]] = {}  # apart: whoever drives waits for mail, and of them there are many
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
-        return bool(self._bells)
+        return bool(self._for_events or self._for_mail)
 
     @contextmanager
     def waiting(self, session_id: str, seen: int) -> Iterator[Bell]:
         """Yield a bell that the session's news will ring, but for events up to number `seen`."""
-        bell = Bell.here(seen)
+        bell, all_bells = Bell.here(seen), self._for_mail if seen >= MAIL_ONLY else self._for_events
         with self._lock:
-            self._bells.setdefault(session_id, set()).add(bell)
+            all_bells.setdefault(session_id, set()).add(bell)
         try:
             yield bell
         finally:
             with self._lock:
-                self._bells[session_id].discard(bell)
-                if not self._bells[session_id]:
-                    del self._bells[session_id]
+                all_bells[session_id].discard(bell)
+                if not all_bells[session_id]:
+                    del all_bells[session_id]
 
     def asked(self) -> list[tuple[str, int]]:
-        """Return for which sessions news is waited for, and up to which number all who wait have seen the events."""
+        """Return for which sessions events are waited for, and up to which number all who wait have seen them."""
         with self._lock:
-            return [(name, min(bell.seen for bell in bells)) for name, bells in self._bells.items()]
+            return [(name, min(bell.seen for bell in bells)) for name, bells in self._for_events.items()]
 
     def ring(self, session_id: str, upto: int | None = None) -> None:
         """Wake those who wait for news of a session; where it is events, up to which number is said."""
         with self._lock:
-            bells = [bell for bell in self._bells.get(session_id, ()) if upto is None or bell.seen < upto]
+            bells = [bell for bell in self._for_events.get(session_id, ()) if upto is None or bell.seen < upto]
+            bells += self._for_mail.get(session_id, ()) if upto is None else ()
         for bell in bells:
             bell.ring()

@@ -225,5 +225,6 @@ class SQLiteJournal(Journal):
                     with anyio.move_on_after(POLL_SECONDS):
                         await bell.event.wait()
                     if not bell.event.is_set():
-                        file.reader.nudge()  # from now on it looks for others' commits
+                        if file.watch.is_asleep:
+                            file.reader.nudge()  # from now on it looks for others' commits
                         await bell.event.wait()

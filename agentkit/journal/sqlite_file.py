@@ -21,7 +21,7 @@ from agentkit.journal.bells import Bells
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
 from agentkit.journal.sqlite_open import be_patient, explained, open_reader, open_writer, waiting
-from agentkit.journal.sqlite_read import version, with_news
+from agentkit.journal.sqlite_read import mail, version, with_news
 from agentkit.journal.thread import JournalThread
 
 T = TypeVar("T")
@@ -78,21 +78,29 @@ class Renewal:
 class _Watch(Bells):
     """The reader's chore: while somebody waits for news, look whether anybody has committed, and for whom it is news.
 
-    This process's own commits count too: to wake all who wait at each of them is the work of a crowd for nothing.
+    This process's own commits count too: to wake all who wait at each of them is the work of a crowd for nothing. So is
+    to ask after each who waits for mail: what is asked for is what mail has come.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen = 0
+        self._seen, self._last = 0, -1  # the file's version; the number of the last row of mail
+        self.is_asleep = False
 
     def pause(self) -> float | None:
-        return POLL_SECONDS if self else None
+        self.is_asleep = True  # before the look: who comes in between either is seen by it, or finds this, and nudges
+        if not self:
+            return None
+        self.is_asleep = False
+        return POLL_SECONDS
 
     def __call__(self, db: sqlite3.Connection) -> None:
-        if (now := version(db)) != self._seen:
-            for session_id in with_news(db, self.asked()):
-                self.ring(session_id)
-            self._seen = now
+        if (now := version(db)) == self._seen:
+            return
+        self._last, mailed = mail(db, self._last)
+        for session_id in {*mailed, *with_news(db, self.asked())}:
+            self.ring(session_id)
+        self._seen = now
 
 
 class SQLiteFile:

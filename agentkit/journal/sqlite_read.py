@@ -198,8 +198,21 @@ def has_news(db: sqlite3.Connection, session_id: str, seen: int) -> bool:
     return row is not None and bool(row[0])
 
 
+def mail(db: sqlite3.Connection, behind: int) -> tuple[int, list[str]]:
+    """Return the number of the last inbox row, and the sessions that have untaken ones behind number `behind`.
+
+    Below 0, and where rows were deleted since (their numbers are given again), all that have any are returned.
+    """
+    (last,) = db.execute("select ifnull(max(n), 0) from inbox").fetchone()
+    of = "select s.id from inbox join session s on s.n = inbox.session where taken_seq is null"
+    found = db.execute(f"{of} and inbox.n > ?", (behind,)) if 0 <= behind <= last else db.execute(of)
+    return last, [session_id for (session_id,) in found]
+
+
 def with_news(db: sqlite3.Connection, waiting: Sequence[tuple[str, int]]) -> list[str]:
     """Return those sessions that `has_news` is true of, in one look. `waiting`: pairs of id and `seen`."""
+    if not waiting:
+        return []
     found = db.execute(
         "select s.id from json_each(?) each join session s on s.id = json_extract(each.value, '$[0]')"
         " where s.last_seq > json_extract(each.value, '$[1]')"

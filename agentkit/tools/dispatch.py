@@ -32,7 +32,7 @@ from agentkit.tools.reading import Kept, context_of, with_reading
 from agentkit.tools.results import failed, parts_for
 from agentkit.tools.returned import check_form, misfit
 from agentkit.tools.rules import defers
-from agentkit.tools.running import Attempt, lives
+from agentkit.tools.running import Attempt, lives, strays
 from agentkit.tools.secrets import Hiding, held_by
 from agentkit.tools.tool import Tool
 
@@ -219,6 +219,10 @@ class Dispatch:
     def alive(self, call_key: str) -> bool:
         """Tell whether a thread or task of an earlier attempt with this idempotency key still lives in this process."""
         return lives(call_key)
+
+    def strays(self, uid: str) -> bool:
+        """Tell whether a thread that was given up still runs for the session of that uid in this process."""
+        return strays(uid)
 
     def _remember(self, key: str, name: str, arguments: str) -> None:
         """Keep in mind that arguments fit as they are, until the call runs: they need not be judged twice."""

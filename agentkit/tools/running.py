@@ -25,11 +25,17 @@ from agentkit.tools.worker import Lost
 outlives_exit: ContextVar[bool] = ContextVar("outlives_exit", default=False)
 
 _living: set[str] = set()  # of the process, not of a session: the next one must know of threads this one left behind
+_strays: set[str] = set()  # of those, the ones whose thread was given up
 
 
 def lives(key: str) -> bool:
     """Tell whether an attempt with this idempotency key is still running in this process."""
     return key in _living
+
+
+def strays(uid: str) -> bool:
+    """Tell whether a thread that was given up is still running for a session, in this process."""
+    return any(key.startswith(f"{uid}/") for key in tuple(_strays))
 
 
 @dataclass
@@ -155,8 +161,10 @@ class Attempt:
 
     def _fact(self, body: Body, thread: Thread | None) -> Fact | None:
         """Stop waiting, and return what is known. A thread that ends in this very moment is known or late, not lost."""
+        if thread is not None:
+            _strays.add(self.key)  # before it is left: from then on it may end at any time
         if thread is None or not thread.leave():
-            _living.discard(self.key)
+            self._ended()
         ended = (thread.ended if thread else None) or body.ended
         self.fleeting = fleeting(self.tool.declared, ended)
         return None if ended is None else fact(self.call, self.tool.declared, ended, self.note, late=body.late)
@@ -176,4 +184,8 @@ class Attempt:
                 if isinstance(known, ToolFinished | ToolUnknown):
                     self.late(known)
         finally:
-            _living.discard(self.key)
+            self._ended()
+
+    def _ended(self) -> None:
+        _living.discard(self.key)
+        _strays.discard(self.key)

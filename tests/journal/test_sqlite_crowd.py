@@ -39,6 +39,7 @@ READS: dict[str, Use] = {
     "all of the inbox": lambda db, name: sqlite_read.inbox(db, name, OPEN, taken=True),
     "its questions": lambda db, name: sqlite_read.asked(db, name, 0, OPEN),
     "news": lambda db, name: sqlite_read.has_news(db, name, 0),
+    "mail since": lambda db, _: sqlite_read.mail(db, *db.execute("select max(n) from inbox").fetchone()),
     "forks": sqlite_read.forks,
     "a page of sessions": lambda db, _: sqlite_read.sessions(db, None, sys.maxsize),
     "a page of all questions": lambda db, _: sqlite_read.asked(db, None, 0, OPEN),
@@ -85,10 +86,11 @@ async def opened(journal: Journal, name: str) -> str | None:
     return None if found is None else found.status
 
 
-@pytest.mark.parametrize("use", [*READS, "driving", "ready"])
+@pytest.mark.parametrize("use", [*READS, "driving", "ready", "mail"])
 def test_no_query_walks_through_a_table(crowds: Crowds, use: str) -> None:
     path, names = crowds[MANY]
     uses: dict[str, Use] = {**READS, "driving": driven, "ready": lambda db, _: sqlite_read.ready(db, (), 100)}
+    uses["mail"] = lambda db, _: sqlite_read.mail(db, -1)
     with closing(open_writer(path, create=False)) as db:
         said: list[str] = []
         db.set_trace_callback(said.append)

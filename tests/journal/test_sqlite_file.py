@@ -13,7 +13,7 @@ from agentkit.core.events import UserSaid
 from agentkit.core.messages import Text
 from agentkit.errors import Fenced, ForeignJournal, JournalError, SessionBusy
 from agentkit.journal import SQLiteJournal
-from agentkit.journal.base import Batch, Lease, Placed
+from agentkit.journal.base import MAIL_ONLY, Batch, Lease, Placed
 from agentkit.journal.bells import Bell
 from agentkit.journal.sqlite_file import POLL_SECONDS, Renewal, enter
 from agentkit.journal.sqlite_open import open_writer
@@ -374,6 +374,38 @@ async def test_a_commit_of_others_wakes_those_it_is_news_for(tmp_path: Path) -> 
             with anyio.fail_after(10):
                 await b.event.wait()
             assert not a.event.is_set()
+        await file.leave()
+
+
+async def test_mail_of_others_wakes_whom_it_is_for_and_who_waits_for_mail_alone_not_for_events(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        for name in ("a", "b", "c"):
+            await journal.append(await claim(journal, name), 0, said("hello"))
+        file = enter(tmp_path / "j.db", create=False)
+        db = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        post = (
+            "insert into inbox (session, kind, dedup, body, at) select n, 'message', ?, '{}', 0 from session where id=?"
+        )
+        with (
+            file.watch.waiting("a", MAIL_ONLY) as a,
+            file.watch.waiting("b", MAIL_ONLY) as b,
+            file.watch.waiting("c", 1) as c,
+        ):
+            await file.read(lambda _: None)  # the thread has looked since
+            db.execute("update session set last_seq = 2 where id = 'a'")
+            for bell, name, letter in ((b, "b", "1"), (c, "c", "2")):
+                db.execute(post, (letter, name))
+                with anyio.fail_after(10):
+                    await bell.event.wait()
+            assert not a.event.is_set()
+            assert file.watch.asked() == [("c", 1)]  # of the others there may be thousands
+            db.execute("begin")
+            db.execute("delete from inbox")
+            db.execute(post, ("3", "a"))  # under a number that was another's
+            db.execute("commit")
+            with anyio.fail_after(10):
+                await a.event.wait()
+        db.close()
         await file.leave()
 
 

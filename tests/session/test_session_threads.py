@@ -12,6 +12,7 @@ import pytest
 from agentkit import Agent, MemoryJournal, Outcome, Session, ToolContext, ToolError, tool
 from agentkit.core.events import UserSaid
 from agentkit.core.messages import Text
+from agentkit.driver import POLL
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.inbox import body_of
 from agentkit.journal.base import Appended, Batch, Lease
@@ -114,6 +115,51 @@ async def test_a_late_result_that_came_just_before_the_session_was_left_is_hande
     async with session:
         assert (await session.run("pay 7", id="m1")).output == "done"
     assert told(model.requests[-1]) == ["paid 7 late"]
+
+
+async def test_a_late_result_is_recorded_while_the_same_drive_is_at_something_else(bank: Bank) -> None:
+    @tool(effect="once", exclusive=False, timeout=0.1)
+    def pays(ctx: ToolContext[Bank]) -> str:
+        return pay.function(ctx, "7")
+
+    @tool(effect="read")
+    async def watch(ctx: ToolContext[Bank]) -> str:
+        await until(ctx.deps.began.is_set)
+        await anyio.sleep(0.3)  # by then the payment has timed out
+        ctx.deps.gate.set()
+        await until(lambda: ctx.deps.paid)
+        await anyio.sleep(3 * POLL)
+        return "saw it"
+
+    model = Played(asks(("pays", {}), ("watch", {})), "done")
+    session = Session(Agent(model, tools=[pays, watch], deps_type=Bank), "s", journal=MemoryJournal(), deps=bank)
+    async with session:
+        assert (await session.run("pay 7")).output == "done"
+        ended = [event.call for event in await facts_of(session, ToolFinished)]
+    assert ended == ["1.1.0", "1.1.1"]
+
+
+async def test_while_a_tool_runs_nobody_asks_the_journal_again_and_again() -> None:
+    class Counted(MemoryJournal):
+        looks = 0
+
+        async def inbox(self, *args: Any, **options: Any) -> Any:
+            self.looks += 1
+            return await super().inbox(*args, **options)
+
+    journal = Counted()
+
+    @tool(effect="read")
+    async def rest() -> str:
+        await anyio.sleep(0.1)
+        before = journal.looks
+        await anyio.sleep(3 * POLL)
+        return str(journal.looks - before)
+
+    model = Played(asks(("rest", {})), "done")
+    async with Session[None, str](Agent(model, tools=[rest]), "s", journal=journal) as session:
+        await session.run("rest")
+    assert told(model.requests[-1]) == ["0"]
 
 
 async def test_said_not_to_have_happened_it_does_not_start_again_while_its_thread_lives(bank: Bank) -> None:
