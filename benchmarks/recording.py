@@ -51,8 +51,9 @@ async def alone(steps: int) -> Hold:
         row = await journal.put(name, "message", "m", _MESSAGE, None, agent="agent")
         lease = await journal.claim(name, uid=name, agent="agent", owner="benchmark")
         for after, batch in heard.appended:
-            taken = tuple((row.n, index) for _, index in batch.taken)
-            await journal.append(lease, after, replace(batch, taken=taken))
+            if batch.taken:
+                batch = replace(batch, taken=tuple((row.n, index) for _, index in batch.taken))  # noqa: PLW2901
+            await journal.append(lease, after, batch)
         await journal.release(lease)
 
     return one

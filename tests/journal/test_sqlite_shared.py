@@ -1,7 +1,9 @@
 """One file, one connection, many who use it: leases of several lengths, row numbers given again, long readings."""
 
 import sqlite3
+import threading
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -121,3 +123,39 @@ async def test_a_log_that_has_grown_long_is_emptied(tmp_path: Path) -> None:
         await journal.put("s", "message", "short", b"{}", None)  # on the thread, as the one before was slow
         assert log.stat().st_size < LONG_LOG
         assert len(await journal.inbox("s")) == 2
+
+
+def test_a_lock_held_for_a_moment_is_waited_out_where_nobody_may_wait_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_write, "YIELDING_SECONDS", 20)
+    with closing(open_writer(tmp_path / "j.db", create=True)) as db, closing(held(tmp_path / "j.db")) as other:
+        be_patient(db, False)  # noqa: FBT003
+        letting_go = threading.Timer(0.05, other.execute, ["commit"])
+        letting_go.start()
+        with sqlite_write.transaction(db, "a test"):
+            assert db.in_transaction
+        letting_go.join()
+
+
+def test_what_does_not_pass_in_a_moment_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(open_writer(tmp_path / "j.db", create=True)) as db, closing(held(tmp_path / "j.db")):
+        be_patient(db, False)  # noqa: FBT003
+        with pytest.raises(JournalError, match="nothing was written"), sqlite_write.transaction(db, "a test"):
+            pytest.fail("another process holds the lock")
+        monkeypatch.setattr(sqlite_write, "YIELDING_SECONDS", 20)
+        db.execute("pragma query_only = on")
+        start = time.monotonic()
+        with pytest.raises(JournalError, match="nothing was written"), sqlite_write.transaction(db, "a test"):
+            db.execute("delete from event")
+        db.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+        with pytest.raises(sqlite3.DatabaseError):
+            sqlite_write._begin(db)  # noqa: SLF001 - what `transaction` tells of it needs statements
+        assert time.monotonic() - start < 10
+
+
+def held(path: Path) -> sqlite3.Connection:
+    """Return another connection, which holds the write lock."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("begin immediate")
+    return other
