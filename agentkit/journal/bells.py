@@ -61,6 +61,11 @@ class Bells:
         with self._lock:
             return [(name, min(bell.seen for bell in bells)) for name, bells in self._for_events.items()]
 
+    def posted(self) -> list[str]:
+        """Return for which sessions mail alone is waited for."""
+        with self._lock:
+            return list(self._for_mail)
+
     def ring(self, session_id: str, upto: int | None = None) -> None:
         """Wake those who wait for news of a session; where it is events, up to which number is said."""
         with self._lock:

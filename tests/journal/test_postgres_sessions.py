@@ -18,7 +18,10 @@ from agentkit.core.events import ModelResponded, ToolFinished, ToolStarted, Turn
 from agentkit.core.messages import Text
 from agentkit.errors import JournalError, SessionBusy
 from agentkit.journal import PostgresJournal
-from agentkit.journal.base import Batch, Placed
+from agentkit.journal.base import MAIL_ONLY, Batch, Placed
+from agentkit.journal.postgres import read
+from agentkit.journal.postgres.link import Attempt
+from agentkit.journal.postgres.watch import LOOK_SECONDS
 from tests.forked import Forked
 from tests.postgres import execute, server
 from tests.session.desk import Played, Till, asks, facts_of, look, refund, session_of, until
@@ -122,14 +125,15 @@ def said(text: str) -> Batch:
     return Batch([Placed(UserSaid((Text(text),)), 1, 1)])
 
 
-async def test_news_of_another_process_comes_by_a_hint_before_the_next_look(url: str) -> None:
+@pytest.mark.parametrize("kind", ["event", "message"])
+async def test_news_of_another_process_comes_by_a_hint_before_the_next_look(url: str, kind: str) -> None:
     """Two addresses of one database are two databases to a process: nothing but the server joins them."""
     async with PostgresJournal(url) as writer, PostgresJournal(url + "?application_name=reader") as reader:
         lease = await writer.claim("s", uid="u", agent="a", owner="test")
         waited: list[float] = []
 
         async def wait(seen: int) -> None:
-            await reader.changed("s", seen, 30)
+            await reader.changed(*(("s", seen) if kind == "event" else (f"s{seen}", MAIL_ONLY)), 30)
             waited.append(anyio.current_time())
 
         for n in range(6):
@@ -137,7 +141,10 @@ async def test_news_of_another_process_comes_by_a_hint_before_the_next_look(url:
                 tasks.start_soon(wait, n)
                 await anyio.sleep(0.3)  # less than a look
                 before = anyio.current_time()
-                await writer.append(lease, n, said(str(n)))
+                if kind == "event":
+                    await writer.append(lease, n, said(str(n)))
+                else:
+                    await writer.put(f"s{n}", "message", "m", b"{}", None)
             waited[-1] -= before
     assert sorted(waited)[2] < 0.3, waited
 
@@ -155,6 +162,31 @@ async def test_news_comes_by_looking_where_no_hint_can(url: str) -> None:
                 " select n from s",
             )
         assert time.monotonic() - started < 5
+
+
+async def test_of_all_who_wait_for_mail_alone_one_look_is_made(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    def has_news(attempt: Attempt, session_id: str, seen: int) -> bool:
+        asked.append(session_id)
+        return bool(read_news(attempt, session_id, seen))
+
+    read_news = read.has_news
+    monkeypatch.setattr(read, "has_news", has_news)
+    async with PostgresJournal(url) as reader:
+        for name in ("s", "t"):
+            await reader.append(await reader.claim(name, uid=name, agent="a", owner="test"), 0, said("go on"))
+        async with anyio.create_task_group() as tasks:
+            for name in ("s", "t"):
+                tasks.start_soon(reader.changed, name, MAIL_ONLY, 30)
+            await anyio.sleep(2.5 * LOOK_SECONDS)
+            assert sorted(asked) == ["s", "t"]
+            execute(
+                url,
+                "with mail as (insert into agentkit.inbox (session, kind, dedup, body, at)"
+                " select n, 'message', 'm', '{}', now() from agentkit.session returning n) select n from mail",
+            )
+            await until(lambda: len(asked) == 4)
 
 
 class Queue:

@@ -99,7 +99,7 @@ class Database:
     def told(self, session_id: str, upto: int | None = None) -> None:
         """Tell everybody who waits, here and elsewhere, that a session has news: events, where `upto` is said."""
         self.bells.ring(session_id, upto)
-        if self._notifier.add(session_id):
+        if self._notifier.add(session_id, mail=upto is None):
             self._teller.nudge()
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 - what each method promises is said once, in `Journal`
 
+import math
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
@@ -17,6 +18,7 @@ from agentkit.errors import JournalError, KeyMissing
 from agentkit.journal.address import redacted
 from agentkit.journal.asking import waiting
 from agentkit.journal.base import (
+    MAIL_ONLY,
     Appended,
     Asked,
     Batch,
@@ -229,5 +231,5 @@ class PostgresJournal(Journal):
                 with self._database.listening(session_id, seen) as bell:
                     if await self._read(f"session {session_id!r}", news):
                         return
-                    with anyio.move_on_after(LOOK_SECONDS):
+                    with anyio.move_on_after(LOOK_SECONDS if seen < MAIL_ONLY else math.inf):
                         await bell.event.wait()

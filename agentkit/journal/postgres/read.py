@@ -179,6 +179,16 @@ def has_news(attempt: Attempt, session_id: str, seen: int) -> bool:
     return bool(found and found[0][0])
 
 
+def with_mail(attempt: Attempt, session_ids: Sequence[str]) -> list[str]:
+    """Return those of the sessions that have an untaken inbox row."""
+    found = attempt.rows(
+        "select id from agentkit.session s where id = any(%s)"
+        " and exists (select from agentkit.inbox where session = s.n and taken_seq is null)",
+        list(session_ids),
+    )
+    return [session_id for (session_id,) in found]
+
+
 def ready(attempt: Attempt, agents: Sequence[str], limit: int) -> list[Ready]:
     """Return sessions that somebody should drive now, those that have waited longest first."""
     is_dead = cache(lambda owner: Owner.parse(owner).is_dead())
