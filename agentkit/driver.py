@@ -105,7 +105,7 @@ class Driver:
 
     async def _loop(self, hands: Hands) -> None:
         while True:
-            if self._has_mail:
+            if self._has_mail or self._recorder.state.uid in lates:
                 await self._take_inbox()
             await self._run_out()
             await self._start_owed(hands)
@@ -178,7 +178,7 @@ class Driver:
         left, people, poll = self._recorder.left(), self._people_left(), self._poll()
         news = await self._next_within(min(left, people, poll))
         if news is None:
-            self._has_mail = self._has_mail or poll <= people
+            self._has_mail = self._has_mail or poll <= min(left, people)
             if left <= min(people, poll):  # else `_run_out` records what time has decided
                 seconds = self._recorder.state.bound.limits.seconds if self._recorder.state.bound else None
                 await self._recorder.record(LimitReached("seconds", f"limit reached: {seconds} seconds in one turn"))
@@ -191,8 +191,9 @@ class Driver:
 
     def _poll(self) -> float:
         """Return the seconds until the next look at threads and attempts that do not tell when they end."""
-        uid = self._recorder.state.uid
-        return POLL if self._held_up or uid in lates or self._means.dispatch.strays(uid) else math.inf
+        waits = self._held_up or not self._flying  # for an attempt that may be of another session object
+        strays = self._means.dispatch.strays(self._recorder.session_id)  # it leaves its outcome before it is none
+        return POLL if waits or strays or self._recorder.state.uid in lates else math.inf
 
     def _people_left(self) -> float:
         """Return the seconds until time decides about an open question."""

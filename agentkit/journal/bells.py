@@ -67,7 +67,7 @@ class Bells:
             return list(self._for_mail)
 
     def ring(self, session_id: str, upto: int | None = None) -> None:
-        """Wake those who wait for news of a session; where it is events, up to which number is said."""
+        """Wake those who wait for news of a session; where it is events, up to which number is said (or MAIL_ONLY)."""
         with self._lock:
             bells = [bell for bell in self._for_events.get(session_id, ()) if upto is None or bell.seen < upto]
             bells += self._for_mail.get(session_id, ()) if upto is None else ()

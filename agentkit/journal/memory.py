@@ -36,6 +36,7 @@ from agentkit.journal.base import (
     Ready,
     shields,
 )
+from agentkit.journal.bells import Bells
 from agentkit.journal.calls import calls
 from agentkit.journal.codec import Stored, codec, usage_of
 from agentkit.journal.keeping import SPOKEN, Erasure, Old, Size, Sizes, Trace, refuse_news, tombstone
@@ -96,7 +97,7 @@ class MemoryJournal(Journal):
         self._sessions: dict[str, _Held] = {}
         self._shared: dict[str, bytes] = {}
         self._questions: dict[tuple[str, str], Asked] = {}
-        self._waiting: dict[str, dict[int, anyio.Event]] = {}  # by session, and by the last event that was seen
+        self._bells = Bells()
         self._rows = 0
 
     async def __aenter__(self) -> Self:
@@ -163,7 +164,7 @@ class MemoryJournal(Journal):
             self._questions.pop((lease.session_id, name), None)
         tries = 0 if batch.news else held.head.tries
         held.head = replace(held.head, last_seq=after + len(rows), status=batch.status, tries=tries)
-        self._wake(lease.session_id, held.head.last_seq)
+        self._bells.ring(lease.session_id, held.head.last_seq)
         return Appended(held.head.last_seq, at)
 
     async def adopt(self, session: Imported) -> None:
@@ -225,7 +226,7 @@ class MemoryJournal(Journal):
             self._rows += 1
             held.untaken[self._rows] = (kind, dedup)
             held.inbox[kind, dedup] = InboxRow(self._rows, kind, dedup, body, by, datetime.now(UTC))
-            self._wake(session_id)
+            self._bells.ring(session_id)
         return held.inbox[kind, dedup]
 
     async def inbox(self, session_id: str, *, taken: bool = False) -> Sequence[InboxRow]:
@@ -307,7 +308,7 @@ class MemoryJournal(Journal):
         held.head = replace(head, session_id=tombstone(session_id))
         if structure:
             self._sessions[held.head.session_id] = held
-        self._wake(session_id)
+        self._bells.ring(session_id)
 
     async def vacuum(self) -> None:
         return None
@@ -358,14 +359,11 @@ class MemoryJournal(Journal):
 
     async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109 - a long poll
         with anyio.move_on_after(timeout):
-            while not self._has_news(session_id, seen):
-                await self._waiting.setdefault(session_id, {}).setdefault(seen, anyio.Event()).wait()
-
-    def _wake(self, session_id: str, upto: int | None = None) -> None:
-        """Wake who waits for a session's news; where these are events up to a number, not who has seen that one."""
-        waiting = self._waiting.get(session_id, {})
-        for seen in [seen for seen in waiting if upto is None or seen < upto]:
-            waiting.pop(seen).set()
+            while True:
+                with self._bells.waiting(session_id, seen) as bell:
+                    if self._has_news(session_id, seen):
+                        return
+                    await bell.event.wait()
 
     def _has_news(self, session_id: str, seen: int) -> bool:
         held = self._sessions.get(session_id)

@@ -16,12 +16,12 @@ from typing import TypeVar
 
 from agentkit.errors import JournalError
 from agentkit.journal import sqlite_write
-from agentkit.journal.base import Lease
+from agentkit.journal.base import MAIL_ONLY, Lease
 from agentkit.journal.bells import Bells
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
 from agentkit.journal.sqlite_open import be_patient, explained, open_reader, open_writer, waiting
-from agentkit.journal.sqlite_read import mail, version, with_news
+from agentkit.journal.sqlite_read import LastMail, mail, version, with_news
 from agentkit.journal.thread import JournalThread
 
 T = TypeVar("T")
@@ -78,13 +78,14 @@ class Renewal:
 class _Watch(Bells):
     """The reader's chore: while somebody waits for news, look whether anybody has committed, and for whom it is news.
 
-    This process's own commits count too: to wake all who wait at each of them is the work of a crowd for nothing. So is
-    to ask after each who waits for mail: what is asked for is what mail has come.
+    This process's own commits count too: to wake all who wait at each of them is the work of a crowd for nothing. Nor
+    is it asked after each who waits for mail: what has come since the last look is asked for.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen, self._last = 0, -1  # the file's version; the number of the last row of mail
+        self._seen = 0  # the file's version
+        self._last: LastMail | None = None
         self.is_asleep = False
 
     def pause(self) -> float | None:
@@ -97,10 +98,12 @@ class _Watch(Bells):
     def __call__(self, db: sqlite3.Connection) -> None:
         if (now := version(db)) == self._seen:
             return
-        self._last, mailed = mail(db, self._last)
-        for session_id in {*mailed, *with_news(db, self.asked())}:
+        last, mailed = mail(db, self._last)
+        for session_id in with_news(db, self.asked()):
+            self.ring(session_id, MAIL_ONLY)
+        for session_id in mailed:
             self.ring(session_id)
-        self._seen = now
+        self._seen, self._last = now, last  # not before: a look that fails is made again
 
 
 class SQLiteFile:

@@ -5,7 +5,7 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from agentkit.core.record import Row
 from agentkit.errors import JournalError, SessionErased
@@ -16,6 +16,10 @@ from agentkit.journal.owner import Owner
 from agentkit.journal.seal import PLAIN, Mail, Seal, Sealer
 
 PAGE = 100  # rows
+
+LastMail: TypeAlias = tuple[int, int, str, int]
+"""A row of the inbox, by number, session, dedup and time."""
+
 _INBOX = "select n, kind, dedup, body, by, at, taken_seq from inbox where session = ? order by n"
 _UNTAKEN = _INBOX.replace("order", "and taken_seq is null order")
 NOW = "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"  # milliseconds since 1970, UTC
@@ -198,14 +202,18 @@ def has_news(db: sqlite3.Connection, session_id: str, seen: int) -> bool:
     return row is not None and bool(row[0])
 
 
-def mail(db: sqlite3.Connection, behind: int) -> tuple[int, list[str]]:
-    """Return the number of the last inbox row, and the sessions that have untaken ones behind number `behind`.
+def mail(db: sqlite3.Connection, behind: LastMail | None) -> tuple[LastMail | None, list[str]]:
+    """Return the last row of the inbox, and the sessions that have untaken ones behind the one that was last before.
 
-    Below 0, and where rows were deleted since (their numbers are given again), all that have any are returned.
+    Where that is not known or no longer there, all that have any are returned: a deleted row's number is given again.
     """
-    (last,) = db.execute("select ifnull(max(n), 0) from inbox").fetchone()
+    last = db.execute("select n, session, dedup, at from inbox where n = (select max(n) from inbox)").fetchone()
+    same = "select n, session, dedup, at from inbox where n = ?"
     of = "select s.id from inbox join session s on s.n = inbox.session where taken_seq is null"
-    found = db.execute(f"{of} and inbox.n > ?", (behind,)) if 0 <= behind <= last else db.execute(of)
+    if behind is not None and db.execute(same, behind[:1]).fetchone() == behind:
+        found = db.execute(f"{of} and inbox.n > ?", behind[:1])
+    else:
+        found = db.execute(of)
     return last, [session_id for (session_id,) in found]
 
 

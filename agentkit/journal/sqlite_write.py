@@ -29,7 +29,7 @@ from agentkit.journal.base import (
 from agentkit.journal.codec import Stored, codec
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Mail, Seal, Sealer
-from agentkit.journal.sqlite_open import code_of, explained, synchronise
+from agentkit.journal.sqlite_open import Connection, code_of, explained, synchronise
 from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment, refuse_erased
 
 _EVENT = "insert into event (session, seq, type, turn, step, epoch, body, usage, at) values (?,?,?,?,?,?,?,?,?)"
@@ -42,7 +42,7 @@ _GO_ON = (  # where nothing else changes no index has to; the thread renews the 
     "update session set last_seq = ? where n = ? and id = ? and epoch = ? and last_seq = ? and owner is not null"
     " and status = ? and lease_until between ? and ? and (tries = 0 or not ?)"
 )
-YIELDING_SECONDS = 0.002  # for which the CPU is yielded to whoever holds the lock, before SQLite waits for it
+YIELDING_SECONDS = 0.002  # for which the CPU is yielded to whoever holds the lock, where nobody may wait long
 _CERTAIN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)  # at commit: nothing has reached the log
 
 
@@ -89,16 +89,20 @@ def transaction(db: sqlite3.Connection, what: str, *, durable: bool = False) -> 
 
 
 def _begin(db: sqlite3.Connection) -> None:
-    """Take the write lock. Another process holds it for 0.1 ms as a rule; SQLite's own waiting begins with 1 ms."""
-    until = 0.0
-    while not until or time.perf_counter() < until:
+    """Take the write lock, which another process holds for 0.1 ms as a rule.
+
+    Where SQLite may wait it does so itself, in sleeps of a millisecond and longer; where it may not, the CPU is yielded
+    to whoever holds the lock, for a moment.
+    """
+    yields, until = isinstance(db, Connection) and db.is_patient is False, 0.0
+    while yields and (not until or time.perf_counter() < until):
         try:
             db.execute("begin immediate")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if code_of(error) != sqlite3.SQLITE_BUSY:
                 raise
             until = until or time.perf_counter() + YIELDING_SECONDS
-            time.sleep(0)  # lets whoever holds it go on
+            time.sleep(0)
         else:
             return
     db.execute("begin immediate")

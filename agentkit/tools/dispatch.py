@@ -193,7 +193,8 @@ class Dispatch:
         def late(event: ToolFinished | ToolUnknown) -> None:
             job.late(leaving(event))
 
-        attempt = Attempt(tool, job.call, job.idempotency_key, _with_context(tool, values, job), job.note, late)
+        given = _with_context(tool, values, job)
+        attempt = Attempt(tool, job.call, job.idempotency_key, given, job.note, late, job.session_id)
         patience = Patience(1 + tool.declared.retries, self._first_wait)
         return leaving(await tried(Beginning(attempt, self.room(job.session_id)), patience, job.progress))
 
@@ -220,9 +221,9 @@ class Dispatch:
         """Tell whether a thread or task of an earlier attempt with this idempotency key still lives in this process."""
         return lives(call_key)
 
-    def strays(self, uid: str) -> bool:
-        """Tell whether a thread that was given up still runs for the session of that uid in this process."""
-        return strays(uid)
+    def strays(self, session_id: str) -> bool:
+        """Tell whether a thread that was given up still runs for a session in this process."""
+        return strays(session_id)
 
     def _remember(self, key: str, name: str, arguments: str) -> None:
         """Keep in mind that arguments fit as they are, until the call runs: they need not be judged twice."""

@@ -25,7 +25,7 @@ from agentkit.tools.worker import Lost
 outlives_exit: ContextVar[bool] = ContextVar("outlives_exit", default=False)
 
 _living: set[str] = set()  # of the process, not of a session: the next one must know of threads this one left behind
-_strays: set[str] = set()  # of those, the ones whose thread was given up
+_strays: dict[str, str] = {}  # of those, the ones whose thread was given up, each with its session's id
 
 
 def lives(key: str) -> bool:
@@ -33,9 +33,9 @@ def lives(key: str) -> bool:
     return key in _living
 
 
-def strays(uid: str) -> bool:
+def strays(session_id: str) -> bool:
     """Tell whether a thread that was given up is still running for a session, in this process."""
-    return any(key.startswith(f"{uid}/") for key in tuple(_strays))
+    return session_id in tuple(_strays.values())
 
 
 @dataclass
@@ -123,6 +123,7 @@ class Attempt:
     Attributes:
         call: its position, "2.1.0". key: its idempotency key.
         values: the converted arguments, the context among them.
+        session_id: whose call it is.
         note: what every result begins with.
         late: gets the outcome of a thread that was given up as unknown and ended after all, in that thread.
         elsewhere: runs the function in place of this process.
@@ -136,6 +137,7 @@ class Attempt:
     values: dict[str, Any]
     note: str
     late: Callable[[ToolFinished | ToolUnknown], None]
+    session_id: str
     elsewhere: Callable[[], Awaitable[Any]] | None = None
     begun: bool = False
     fleeting: str = ""
@@ -162,7 +164,7 @@ class Attempt:
     def _fact(self, body: Body, thread: Thread | None) -> Fact | None:
         """Stop waiting, and return what is known. A thread that ends in this very moment is known or late, not lost."""
         if thread is not None:
-            _strays.add(self.key)  # before it is left: from then on it may end at any time
+            _strays[self.key] = self.session_id  # before it is left: from then on it may end at any time
         if thread is None or not thread.leave():
             self._ended()
         ended = (thread.ended if thread else None) or body.ended
@@ -188,4 +190,4 @@ class Attempt:
 
     def _ended(self) -> None:
         _living.discard(self.key)
-        _strays.discard(self.key)
+        _strays.pop(self.key, None)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from agentkit.journal import PostgresJournal
 from agentkit.journal.base import MAIL_ONLY, Batch, Placed
 from agentkit.journal.postgres import read
 from agentkit.journal.postgres.link import Attempt
-from agentkit.journal.postgres.watch import LOOK_SECONDS
+from agentkit.journal.postgres.watch import LOOK_SECONDS, Listener
 from tests.forked import Forked
 from tests.postgres import execute, server
 from tests.session.desk import Played, Till, asks, facts_of, look, refund, session_of, until
@@ -187,6 +188,24 @@ async def test_of_all_who_wait_for_mail_alone_one_look_is_made(url: str, monkeyp
                 " select n, 'message', 'm', '{}', now() from agentkit.session returning n) select n from mail",
             )
             await until(lambda: len(asked) == 4)
+
+
+async def test_mail_is_looked_for_where_nobody_may_listen(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Listener, __: Attempt) -> None:
+        raise psycopg.errors.FeatureNotSupported("a pooler in between takes no LISTEN")
+
+    monkeypatch.setattr(Listener, "_listen", refused)
+    async with PostgresJournal(url) as writer, PostgresJournal(url + "?application_name=reader") as reader:
+        await writer.put("s", "message", "m", b"{}", None)
+        (row,) = await writer.inbox("s")
+        lease = await writer.claim("s", uid="u", agent="a", owner="test")
+        await writer.append(lease, 0, replace(said("hello"), taken=[(row.n, 0)]))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reader.changed, "s", MAIL_ONLY, 30)
+            await anyio.sleep(0.5)
+            await writer.put("s", "message", "n", b"{}", None)
+            started = time.monotonic()
+        assert time.monotonic() - started < 10
 
 
 class Queue:

@@ -39,7 +39,7 @@ READS: dict[str, Use] = {
     "all of the inbox": lambda db, name: sqlite_read.inbox(db, name, OPEN, taken=True),
     "its questions": lambda db, name: sqlite_read.asked(db, name, 0, OPEN),
     "news": lambda db, name: sqlite_read.has_news(db, name, 0),
-    "mail since": lambda db, _: sqlite_read.mail(db, *db.execute("select max(n) from inbox").fetchone()),
+    "mail since": lambda db, _: sqlite_read.mail(db, last_mail(db)),
     "forks": sqlite_read.forks,
     "a page of sessions": lambda db, _: sqlite_read.sessions(db, None, sys.maxsize),
     "a page of all questions": lambda db, _: sqlite_read.asked(db, None, 0, OPEN),
@@ -90,7 +90,7 @@ async def opened(journal: Journal, name: str) -> str | None:
 def test_no_query_walks_through_a_table(crowds: Crowds, use: str) -> None:
     path, names = crowds[MANY]
     uses: dict[str, Use] = {**READS, "driving": driven, "ready": lambda db, _: sqlite_read.ready(db, (), 100)}
-    uses["mail"] = lambda db, _: sqlite_read.mail(db, -1)
+    uses["mail"] = lambda db, _: sqlite_read.mail(db, None)
     with closing(open_writer(path, create=False)) as db:
         said: list[str] = []
         db.set_trace_callback(said.append)
@@ -144,6 +144,12 @@ def counting(db: sqlite3.Connection) -> Iterator[list[int]]:
     db.set_progress_handler(one, 1)
     yield count
     db.set_progress_handler(None, 1)
+
+
+def last_mail(db: sqlite3.Connection) -> sqlite_read.LastMail:
+    of = "select n, session, dedup, at from inbox where n = (select max(n) from inbox)"
+    found: sqlite_read.LastMail = db.execute(of).fetchone()
+    return found
 
 
 def driven(db: sqlite3.Connection, name: str) -> None:

@@ -377,7 +377,10 @@ async def test_a_commit_of_others_wakes_those_it_is_news_for(tmp_path: Path) -> 
         await file.leave()
 
 
-async def test_mail_of_others_wakes_whom_it_is_for_and_who_waits_for_mail_alone_not_for_events(tmp_path: Path) -> None:
+@pytest.mark.parametrize("letters", ["3", "34", "345"])
+async def test_mail_of_others_wakes_whom_it_is_for_and_who_waits_for_mail_alone_not_for_events(
+    tmp_path: Path, letters: str
+) -> None:
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         for name in ("a", "b", "c"):
             await journal.append(await claim(journal, name), 0, said("hello"))
@@ -401,12 +404,36 @@ async def test_mail_of_others_wakes_whom_it_is_for_and_who_waits_for_mail_alone_
             assert file.watch.asked() == [("c", 1)]  # of the others there may be thousands
             db.execute("begin")
             db.execute("delete from inbox")
-            db.execute(post, ("3", "a"))  # under a number that was another's
+            for letter in letters:  # under numbers that were others'
+                db.execute(post, (letter, "a"))
             db.execute("commit")
             with anyio.fail_after(10):
                 await a.event.wait()
         db.close()
         await file.leave()
+
+
+async def test_a_look_for_news_that_fails_is_made_again(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        await journal.append(await claim(journal), 0, said("hello"))
+        file = enter(tmp_path / "j.db", create=False)
+        with file.watch.waiting("s", MAIL_ONLY) as bell, file.watch.waiting("s", 7):
+            await file.read(lambda db: db.set_authorizer(no_json))
+            await journal.put("other", "message", "1", b"{}", None)
+            writer = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+            writer.execute("update inbox set session = (select n from session where id = 's')")
+            await anyio.sleep(4 * POLL_SECONDS)
+            assert not bell.event.is_set()
+            await file.read(lambda db: db.set_authorizer(None))
+            with anyio.fail_after(10):
+                await bell.event.wait()
+            writer.close()
+        await file.leave()
+
+
+def no_json(_: int, __: object, what: object, *___: object) -> int:
+    """Let no statement be made that looks who has events."""
+    return sqlite3.SQLITE_DENY if what == "json_extract" else sqlite3.SQLITE_OK
 
 
 async def test_who_waits_hears_of_a_commit_of_others_though_nothing_else_is_read(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from agentkit.journal.base import Batch, Placed
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
 from agentkit.journal.sqlite_file import LONG_LOG, enter
-from agentkit.journal.sqlite_open import be_patient, open_writer, synchronise
+from agentkit.journal.sqlite_open import be_patient, open_writer, synchronise, waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -152,6 +152,19 @@ def test_what_does_not_pass_in_a_moment_is_said_at_once(tmp_path: Path, monkeypa
         with pytest.raises(sqlite3.DatabaseError):
             sqlite_write._begin(db)  # noqa: SLF001 - what `transaction` tells of it needs statements
         assert time.monotonic() - start < 10
+
+
+def test_who_may_wait_waits_no_longer_than_it_was_told_to(tmp_path: Path) -> None:
+    with closing(open_writer(tmp_path / "j.db", create=True)) as db, closing(held(tmp_path / "j.db")):
+        for told in (False, True):
+            if told:
+                be_patient(db, True)  # noqa: FBT003 - as it is called
+            asked: list[str] = []
+            db.set_trace_callback(asked.append)
+            with waiting(db, 0.1), pytest.raises(JournalError, match="locked"), sqlite_write.transaction(db, "a test"):
+                pytest.fail("another process holds the lock")
+            db.set_trace_callback(None)
+            assert asked.count("begin immediate") == 1
 
 
 def held(path: Path) -> sqlite3.Connection:

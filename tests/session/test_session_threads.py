@@ -117,7 +117,8 @@ async def test_a_late_result_that_came_just_before_the_session_was_left_is_hande
     assert told(model.requests[-1]) == ["paid 7 late"]
 
 
-async def test_a_late_result_is_recorded_while_the_same_drive_is_at_something_else(bank: Bank) -> None:
+@pytest.mark.parametrize("others", [0, 14])
+async def test_a_late_result_is_recorded_while_the_same_drive_is_at_something_else(bank: Bank, others: int) -> None:
     @tool(effect="once", exclusive=False, timeout=0.1)
     def pays(ctx: ToolContext[Bank]) -> str:
         return pay.function(ctx, "7")
@@ -131,12 +132,18 @@ async def test_a_late_result_is_recorded_while_the_same_drive_is_at_something_el
         await anyio.sleep(3 * POLL)
         return "saw it"
 
-    model = Played(asks(("pays", {}), ("watch", {})), "done")
-    session = Session(Agent(model, tools=[pays, watch], deps_type=Bank), "s", journal=MemoryJournal(), deps=bank)
-    async with session:
+    @tool(effect="read")
+    async def tick(n: int) -> str:
+        await anyio.sleep(0.2 * n)
+        return "tick"
+
+    ticks = [("tick", {"n": n}) for n in range(1, others + 1)]
+    model = Played(asks(("pays", {}), ("watch", {}), *ticks), "done")
+    agent = Agent(model, tools=[pays, watch, tick], deps_type=Bank)
+    async with Session(agent, "s", journal=MemoryJournal(), deps=bank) as session:
         assert (await session.run("pay 7")).output == "done"
         ended = [event.call for event in await facts_of(session, ToolFinished)]
-    assert ended == ["1.1.0", "1.1.1"]
+    assert ended.index("1.1.0") < ended.index("1.1.1")
 
 
 async def test_while_a_tool_runs_nobody_asks_the_journal_again_and_again() -> None:

@@ -7,6 +7,7 @@ and for the many that wait for mail alone one look is made.
 
 import threading
 import time
+from functools import partial
 
 from agentkit.journal.base import MAIL_ONLY
 from agentkit.journal.bells import Bells
@@ -72,6 +73,11 @@ class Listener(Bells):
     def __call__(self, link: Link) -> None:
         """Listen for a moment; or say that we do no longer, or the server would keep for us what nobody reads."""
         self._has_failed = True
+        if time.monotonic() - self._looked >= LOOK_SECONDS and (waiting := self.posted()):
+            look = partial(with_mail, session_ids=waiting)
+            for session_id in link.run("looking for mail", look, patience=0, reads=True):
+                self.ring(session_id)
+            self._looked = time.monotonic()
         link.run("listening for news", self._listen if self else self._stop, patience=0, reads=True)
         self._has_failed = False
 
@@ -81,10 +87,6 @@ class Listener(Bells):
         self._is_listening = True
         for notify in attempt.connection.notifies(timeout=_LISTEN_SECONDS):
             self.ring(notify.payload, None if notify.channel == _MAIL else MAIL_ONLY)
-        if time.monotonic() - self._looked >= LOOK_SECONDS and (waiting := self.posted()):
-            for session_id in with_mail(attempt, waiting):
-                self.ring(session_id)
-            self._looked = time.monotonic()
 
     def _stop(self, attempt: Attempt) -> None:
         self._is_listening = False
