@@ -12,14 +12,14 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     "core": "errors",
     "decisions": "core errors inbox journal.base questions",
     "desk": "children core decisions errors ids inbox journal.base questions recorder redaction",
-    "driver": "answering apart children core errors hands inbox journal.base lates models.base patience questions "
-    "recorder tools.dispatch tray upgrades",
+    "driver": "apart children core errors hands inbox journal.base lates means models.base patience questions recorder "
+    "tools.dispatch tray upgrades",
     "events": "core.cutting core.events core.events_people",
     "forks": "core errors ids journal.base redaction",
     "hands": "tray",
     "inbox": "core errors journal.base journal.codec",
     "ledger": "core errors events journal.base",
-    "means": "answering core driver errors ids models.base prefix recorder",
+    "means": "answering core errors ids models.base prefix recorder tools.dispatch",
     "messages": "core.messages",
     "patience": "core journal.base questions",
     "probe": "core errors models",
