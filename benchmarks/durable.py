@@ -50,7 +50,7 @@ def cells(*, small: bool) -> Iterator[Cell]:
         yield Cell("Postgres", whole, 1, 1, 5)
         return
     for ours, theirs in both:
-        for steps, sessions, workers in ((20, 5, (1, 2, 4)), (100, 1, (1, 2, 4)), (400, 1, (1,))):
+        for steps, sessions, workers in ((20, 20, (1, 2, 4)), (100, 4, (1, 2, 4)), (400, 1, (1,))):
             yield from (Cell("SQLite", ours | theirs, each, sessions, steps) for each in workers)
     for each in (1, 2, 4):
         yield Cell("Postgres", alone | whole | {"DBOS, its own steps": dbos}, each, 2, 20)

@@ -363,7 +363,6 @@ class Journal(ABC):
     async def changed(self, session_id: str, seen: int, timeout: float) -> None:  # noqa: ASYNC109 - a long poll: running out of time is no error
         """Return when the session has events behind `seen` or an untaken inbox row, or after `timeout` seconds.
 
-        Who drives waits with `seen=MAIL_ONLY`, thousands at once: while no mail comes that must cost next to nothing.
-
-        In this process that is at once; across processes it may poll.
+        In this process that is at once; across processes it may poll. Whoever drives waits with `seen=MAIL_ONLY`, and
+        of them there may be thousands: while no mail comes that must cost next to nothing.
         """

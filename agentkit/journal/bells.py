@@ -45,16 +45,16 @@ class Bells:
     @contextmanager
     def waiting(self, session_id: str, seen: int) -> Iterator[Bell]:
         """Yield a bell that the session's news will ring, but for events up to number `seen`."""
-        bell, all_bells = Bell.here(seen), self._for_mail if seen >= MAIL_ONLY else self._for_events
+        bell, known = Bell.here(seen), self._for_mail if seen >= MAIL_ONLY else self._for_events
         with self._lock:
-            all_bells.setdefault(session_id, set()).add(bell)
+            known.setdefault(session_id, set()).add(bell)
         try:
             yield bell
         finally:
             with self._lock:
-                all_bells[session_id].discard(bell)
-                if not all_bells[session_id]:
-                    del all_bells[session_id]
+                known[session_id].discard(bell)
+                if not known[session_id]:
+                    del known[session_id]
 
     def asked(self) -> list[tuple[str, int]]:
         """Return for which sessions events are waited for, and up to which number all who wait have seen them."""
