@@ -13,7 +13,7 @@ from typing import TypeAlias
 import anyio
 from anyio.abc import TaskGroup
 
-from agentkit import children, patience
+from agentkit import children, patience, undone
 from agentkit.apart import alone
 from agentkit.core.commands import CallModel, CheckCall, Command, Reconcile, Refuse, RunTool, Verdict
 from agentkit.core.deltas import Delta
@@ -24,7 +24,6 @@ from agentkit.core.events import (
     CallResolved,
     InboxRefused,
     LimitReached,
-    ModelInterrupted,
     ModelResponded,
     RunStarted,
     ToolFinished,
@@ -46,13 +45,13 @@ from agentkit.questions import key_of
 from agentkit.recorder import Recorder
 from agentkit.tools.dispatch import Job
 from agentkit.tray import Tray
+from agentkit.undone import Outcome
 from agentkit.upgrades import asked_again
 
 GRACE = 2.0  # seconds a cut-off `once` call is given to end by itself
 POLL = 0.5  # seconds between looks at what given-up threads, and attempts of other drivers here, have come to
 LOOK = 15.0  # seconds between looks at the inbox, should the journal have missed that others left something
 
-Outcome: TypeAlias = tuple[AnyEvent, ...]
 News: TypeAlias = tuple[Command | None, Outcome | BaseException]
 
 
@@ -109,17 +108,19 @@ class Driver:
                 await self._take_inbox()
             await self._run_out()
             await self._start_owed(hands)
-            if not self._flying and not self._blocked() and not await self._take_inbox():
-                if not (left := self._left_alone()):
-                    return
-                await self._recorder.record(*left)
             if self._flying or self._blocked():
                 await self._receive()
+                continue
+            left = self._never_begun()  # before the inbox: a thread leaves its outcome there, and then lives no more
+            if not await self._take_inbox():
+                if not left:
+                    return
+                await self._recorder.record(*left)
 
-    def _left_alone(self) -> Outcome:
-        """Return what becomes of calls that will not run: the turn ends, and an earlier attempt of them still lives."""
-        why = "an earlier attempt of this call still runs in this process"
-        return tuple(ToolUnknown(call.key, why) for call in self._recorder.state.every_call if call.status == "started")
+    def _never_begun(self) -> Outcome:
+        """Return what becomes of what is recorded as begun where nothing runs: the turn was called off in between."""
+        dispatch, has_late = self._means.dispatch, self._recorder.state.uid in lates
+        return undone.never_begun(self._recorder.state, lambda call: dispatch.alive(self._key(call.key)) or has_late)
 
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""
@@ -314,19 +315,8 @@ class Driver:
                 return ()
 
     def _cut_off(self, command: Command) -> Outcome:
-        why = self._recorder.state.ending.reason if self._recorder.state.ending else "the process stopped driving"
-        match command:
-            case CallModel():
-                said = {kind: "".join(p.text for p in self._shown if p.kind == kind) for kind in ("text", "reasoning")}
-                sent = self._means.answering.sent(self._recorder.state)
-                return (ModelInterrupted(why, said["text"], said["reasoning"], sent),)
-            case RunTool():
-                return (ToolUnknown(command.call, why),)
-            case Reconcile(call, tool, _, question, _) if self._recorder.state.ending:
-                cut = f"the reconcile of {tool} was cut off: {why}"
-                return (CallResolved(call, question, "unknown", "reconcile", tool, why=cut),)
-            case _:
-                return ()
+        sent = self._means.answering.sent(self._recorder.state) if isinstance(command, CallModel) else None
+        return undone.cut_off(self._recorder.state, command, self._shown, sent)
 
     # --- the model ---------------------------------------------------------------------------------------------------
 

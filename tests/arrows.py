@@ -13,7 +13,7 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     "decisions": "core errors inbox journal.base questions",
     "desk": "children core decisions errors ids inbox journal.base questions recorder redaction",
     "driver": "apart children core errors hands inbox journal.base lates means models.base patience questions recorder "
-    "tools.dispatch tray upgrades",
+    "tools.dispatch tray undone upgrades",
     "events": "core.cutting core.events core.events_people",
     "forks": "core errors ids journal.base redaction",
     "hands": "tray",
@@ -33,6 +33,7 @@ ARROWS = {  # what a module or folder of agentkit may import of it, beside its o
     "means questions recorder redaction result stream upgrades",
     "subagent": "core errors recorder result session tools",
     "stream": "core recorder result",
+    "undone": "core models.base",
     "upgrades": "answering core errors recorder",
     "workers": "agent apart errors events ids journal.address journal.base journal.calls redaction session "
     "tools.running",

@@ -63,6 +63,11 @@ def gone(name: str) -> Parts:
     return (Text(f"Not run: the tool {name!r} is no longer available."),)
 
 
+def not_begun(name: str) -> Parts:
+    """Tell that a call was called off between the record of its start and its start."""
+    return (Text(f"Not run: {name} was called off before it began. Nothing happened."),)
+
+
 def forbidden(name: str) -> Parts:
     """Tell that this agent may not use a tool."""
     return (Text(f"Not run: this agent is not allowed to use {name!r}. Do without it."),)
