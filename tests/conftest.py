@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,9 @@ COUNTING = "COVERAGE_PROCESS_CONFIG"  # coverage's own, which makes the processe
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The long form of the suite is also long in examples."""
+    """The long form of the suite is also long in examples. Ctrl-C works in what tests start, whoever started them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of all that `nohup` or a script's `&` starts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.load_profile("few" if config.option.markexpr == "not full" else "full")
 
 
