@@ -68,6 +68,8 @@ class Bells:
 
     def ring(self, session_id: str, upto: int | None = None) -> None:
         """Wake those who wait for news of a session; where it is events, up to which number is said (or MAIL_ONLY)."""
+        if session_id not in self._for_events and (upto is not None or session_id not in self._for_mail):
+            return  # who begins to wait just now looks for himself behind that
         with self._lock:
             bells = [bell for bell in self._for_events.get(session_id, ()) if upto is None or bell.seen < upto]
             bells += self._for_mail.get(session_id, ()) if upto is None else ()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from math import isfinite
-from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -185,28 +184,54 @@ def _fields(kind: type) -> Shape:
 
 
 def _packer(kind: type, fields: list[tuple[str, Callable[[Any], Any], Any]]) -> Callable[[Any], dict[str, Any]]:
-    read = _reader([name for name, _, _ in fields])
+    """Return what packs a `kind`. Its function is compiled when it is first needed: few of all kinds ever are."""
+    compiled: Callable[[Any], dict[str, Any]] | None = None
 
     def pack(value: Any) -> dict[str, Any]:
-        if type(value) is not kind:
-            raise Misfit(f"{kind.__name__} is wanted, not {type(value).__name__}")
-        body, name = dict[str, Any](), ""
-        try:
-            for item, (name, pack_item, default) in zip(read(value), fields, strict=True):
-                if item is not default and (default is _REQUIRED or default is None or item != default):
-                    body[name] = pack_item(item)
-        except Misfit as misfit:
-            raise misfit.within(name) from None
-        return body
+        nonlocal compiled
+        if compiled is None:
+            compiled = _written_out(kind, fields)
+        return compiled(value)
 
     return pack
 
 
-def _reader(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads attributes, all at once: field by field it would be the dearest part of a step's recording."""
-    if len(names) < 2:  # noqa: PLR2004 - of one name `attrgetter` returns no tuple
-        return lambda value: tuple(getattr(value, name) for name in names)
-    return attrgetter(*names)
+def _written_out(kind: type, fields: list[tuple[str, Callable[[Any], Any], Any]]) -> Callable[[Any], dict[str, Any]]:
+    """Compile what packs a `kind` field by field, as the library does for a dataclass's methods.
+
+    A loop over the fields takes twice as long, and was the dearest part of a step's recording in Python.
+    """
+    known: dict[str, Any] = {"_kind": kind, "_misfit": Misfit, "_strange": _strange}
+    lines: list[str] = []
+    for name, pack, default in fields:
+        known |= {f"_pack_{name}": pack, f"_else_{name}": default}
+        unlike = "" if default is None else f" and item != _else_{name}"
+        given = "" if default is _REQUIRED else f"if item is not _else_{name}{unlike}: "
+        as_is = "item if type(item) is str else " if pack is _SCALARS[str].pack else ""
+        lines += [f"item = value.{name}", f"{given}name = {name!r}; body[name] = {as_is}_pack_{name}(item)"]
+    made = dict[str, Any]()
+    exec(_PACK.format(known=", ".join(known), lines="\n   ".join(lines or ["pass"])), made)  # noqa: S102 - the names of a class's own fields
+    packs: Callable[[Any], dict[str, Any]] = made["make"](**known)
+    return packs
+
+
+_PACK = """
+def make({known}):
+ def pack(value):
+  if type(value) is not _kind:
+   raise _strange(_kind, value)
+  body, name = {{}}, ""
+  try:
+   {lines}
+  except _misfit as misfit:
+   raise misfit.within(name) from None
+  return body
+ return pack
+"""
+
+
+def _strange(kind: type, value: object) -> Misfit:
+    return Misfit(f"{kind.__name__} is wanted, not {type(value).__name__}")
 
 
 def _unpacker(kind: type, fields: Mapping[str, Callable[[Any], Any]], required: frozenset[str]) -> Callable[[Any], Any]:

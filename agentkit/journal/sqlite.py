@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from agentkit.journal.keys import KeyRing
     from agentkit.redaction import Redaction
 
-_SHORT_BYTES = 64 * 1024  # contents up to this are written in well under a millisecond: a binding's, as a rule
+_SHORT_BYTES = 64 * 1024  # less than this is written in well under a millisecond: a binding's contents, as a rule
 _PAUSE_SECONDS = 0.1  # between two looks of an erasure that waits for others
 
 
@@ -122,10 +122,10 @@ class SQLiteJournal(Journal):
 
     @shields
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
-        work = partial(sqlite_write.append, lease=lease, after=after, batch=batch, ttl=self._ttl, seal=self._seal)
-        writer = self._file.writer
-        is_short = not batch.durable and sum(len(blob.data) for blob in batch.blobs) < _SHORT_BYTES
-        appended = await (writer.at_once(work) if is_short else writer.run(work))
+        given, writer = sqlite_write.encoded(batch), self._file.writer
+        work = partial(sqlite_write.append, lease=lease, after=after, given=given, ttl=self._ttl, seal=self._seal)
+        is_short = given.size < _SHORT_BYTES and not batch.durable
+        appended = await (writer.at_once(work, given.size) if is_short else writer.run(work))
         self._file.watch.ring(lease.session_id, appended.last_seq)
         return appended
 
@@ -133,7 +133,8 @@ class SQLiteJournal(Journal):
         self, session_id: str, kind: InboxKind, dedup: str, body: bytes, by: str | None, *, agent: str = ""
     ) -> InboxRow:
         fact = sqlite_write.Fact(session_id, kind, dedup, body, by, agent)
-        row = await self._file.writer.at_once(partial(sqlite_write.put, fact=fact, seal=self._seal))
+        work, writer = partial(sqlite_write.put, fact=fact, seal=self._seal), self._file.writer
+        row = await (writer.at_once(work, len(body)) if len(body) < _SHORT_BYTES else writer.run(work))
         self._file.watch.ring(session_id)
         return row
 

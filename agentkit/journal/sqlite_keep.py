@@ -12,7 +12,8 @@ from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
 from agentkit.journal.sqlite_open import code_of, explained, synchronise, waiting
 from agentkit.journal.sqlite_read import NOW, PAGE, moment
-from agentkit.journal.sqlite_write import lasts, name_of, refuse_while_alive, transaction
+from agentkit.journal.sqlite_transaction import name_of, transaction
+from agentkit.journal.sqlite_write import lasts, refuse_while_alive
 
 _LOOK_SECONDS = 1  # how long one try to empty the log waits for others, so that leases are renewed between two
 _SPOKEN = ", ".join(f"'{name}'" for name in SPOKEN)

@@ -5,14 +5,12 @@ matches epoch and last_seq.
 """
 
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from agentkit.core.binding import Blob
-from agentkit.errors import AppendUncertain, Fenced, JournalError, NoSuchSession, SessionBusy
+from agentkit.errors import Fenced, JournalError, NoSuchSession, SessionBusy
 from agentkit.journal.base import (
     BEGINS,
     MAX_TRIES,
@@ -29,8 +27,8 @@ from agentkit.journal.base import (
 from agentkit.journal.codec import Stored, codec
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Mail, Seal, Sealer
-from agentkit.journal.sqlite_open import Connection, code_of, explained, synchronise
 from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment, refuse_erased
+from agentkit.journal.sqlite_transaction import transaction
 
 _EVENT = "insert into event (session, seq, type, turn, step, epoch, body, usage, at) values (?,?,?,?,?,?,?,?,?)"
 _FENCE = (
@@ -42,8 +40,6 @@ _GO_ON = (  # where nothing else changes no index has to; the thread renews the 
     "update session set last_seq = ? where n = ? and id = ? and epoch = ? and last_seq = ? and owner is not null"
     " and status = ? and lease_until between ? and ? and (tries = 0 or not ?)"
 )
-YIELDING_SECONDS = 0.002  # for which the CPU is yielded to whoever holds the lock, where nobody may wait long
-_CERTAIN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)  # at commit: nothing has reached the log
 
 
 class Fact(NamedTuple):
@@ -55,63 +51,6 @@ class Fact(NamedTuple):
     body: bytes
     by: str | None
     agent: str = ""  # of a session that the row creates
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection, what: str, *, durable: bool = False) -> Iterator[int]:
-    """Hold the write lock; commit at the end, or leave nothing. Yields the time in milliseconds, as `NOW` tells it.
-
-    Args:
-        db: a connection without a transaction.
-        what: what is being written, for the error's text.
-        durable: the commit survives power loss, and with it all commits before it.
-
-    Raises:
-        JournalError: it failed for certain, nothing was written.
-        AppendUncertain: it failed at commit in a way that leaves open what the disk holds.
-    """
-    try:
-        synchronise(db, full=durable)
-        _begin(db)
-        yield (time.time_ns() + 500_000) // 1_000_000
-        _commit(db, what)
-    except sqlite3.Error as error:
-        (waited,) = db.execute("pragma busy_timeout").fetchone()
-        cause = explained(error, name_of(db), waited=waited / 1000)
-        ours = JournalError(f"{what}: nothing was written. {cause}")
-        ours.passing = cause.passing
-        raise ours from error
-    except UnicodeEncodeError as error:
-        raise JournalError(f"{what}: nothing was written. An id or a name holds half a character: {error}") from error
-    finally:
-        if db.in_transaction:
-            db.execute("rollback")
-
-
-def _begin(db: sqlite3.Connection) -> None:
-    """Take the write lock, which another process holds for 0.1 ms as a rule.
-
-    Where SQLite may wait it does so itself, in sleeps of a millisecond and longer; where it may not, the CPU is yielded
-    to whoever holds the lock, for a moment.
-    """
-    yields, until = isinstance(db, Connection) and db.is_patient is False, 0.0
-    while yields and (not until or time.perf_counter() < until):
-        try:
-            db.execute("begin immediate")
-        except sqlite3.OperationalError as error:
-            if code_of(error) != sqlite3.SQLITE_BUSY:
-                raise
-            until = until or time.perf_counter() + YIELDING_SECONDS
-            time.sleep(0)
-        else:
-            return
-    db.execute("begin immediate")
-
-
-def name_of(db: sqlite3.Connection) -> str:
-    """Return the path of the connection's file."""
-    path: str = db.execute("pragma database_list").fetchone()[2]
-    return path
 
 
 def claim(
@@ -173,20 +112,35 @@ def sealed_trouble(db: sqlite3.Connection, session_id: str, trouble: str | None,
     return trouble if row is None else seal.trouble(row[0], session_id, trouble)
 
 
-def append(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, ttl: int, *, seal: Seal) -> Appended:
+class Encoded(NamedTuple):
+    """A batch with its events as they are stored, and the bytes of what is in it, contents and questions included."""
+
+    batch: Batch
+    events: Sequence[Stored]
+    size: int
+
+
+def encoded(batch: Batch) -> Encoded:
+    """Encode what is to be appended. Raises: JournalError: a value in it cannot be stored."""
+    events = [codec().encode(placed.event) for placed in batch.events]
+    size = sum(len(each.body) for each in events) + sum(len(each.body) for each in batch.opened)
+    return Encoded(batch, events, size + sum(len(blob.data) for blob in batch.blobs))
+
+
+def append(db: sqlite3.Connection, lease: Lease, after: int, given: Encoded, ttl: int, *, seal: Seal) -> Appended:
     """Append a batch, all of it or nothing.
 
     Raises:
         Fenced: somebody else owns the session. Nothing was written.
-        JournalError: it failed for certain; also: a value that cannot be stored, an inbox row that is not there.
+        JournalError: it failed for certain; also: an inbox row that is not there.
         AppendUncertain: it failed at commit.
     """
+    batch, stored, _ = given
     session_id, last_seq = lease.session_id, after + len(batch.events)
-    stored = [codec().encode(placed.event) for placed in batch.events]
     with transaction(db, f"append to session {session_id!r}", durable=batch.durable) as now:
         n, key = _fence(db, lease, after, batch, now, ttl)
         sealer = seal.of(key, session_id)
-        _insert(db, n, _placed(sealer, batch.events, stored, after), epoch=lease.epoch, at=now)
+        _insert(db, (n, lease.epoch, now), zip(batch.events, stored, strict=True), sealer, after=after)
         _store(db, n, batch.blobs, sealer)
         _take(db, [(after + 1 + index, row, n) for row, index in batch.taken])
         _ask(db, n, batch, now, sealer)
@@ -277,7 +231,7 @@ def fork(db: sqlite3.Connection, branch: Branch, *, seal: Seal) -> None:
         if made is None:
             raise JournalError(f"there is a session {branch.session_id!r} already: nothing was written")
         n, sealer = made
-        _insert(db, n, _placed(sealer, branch.events, stored, branch.seq), epoch=0, at=now)
+        _insert(db, (n, 0, now), zip(branch.events, stored, strict=True), sealer, after=branch.seq)
 
 
 def lasts(now: int, until: int, lease_ms: int | None) -> bool:
@@ -310,34 +264,24 @@ def _made(db: sqlite3.Connection, seal: Seal, **columns: Any) -> tuple[int, Seal
     return n, seal.of(key, columns["id"])
 
 
-_Row: TypeAlias = tuple[int, Stored, int, int | None]
-
-
-def _placed(sealer: Sealer, events: Sequence[Placed], stored: Sequence[Stored], after: int) -> Iterator[_Row]:
-    """Yield number, event as its row holds it, turn and step, for `_insert`."""
-    for seq, (placed, each) in enumerate(zip(events, stored, strict=True), after + 1):
-        yield seq, sealer.event(seq, each), placed.turn, placed.step
-
-
-def _insert(db: sqlite3.Connection, session: int, rows: Iterable[_Row], *, epoch: int, at: int) -> None:
+def _insert(
+    db: sqlite3.Connection,
+    about: tuple[int, int, int],
+    events: Iterable[tuple[Placed, Stored]],
+    sealer: Sealer,
+    *,
+    after: int,
+) -> None:
+    """Write events behind number `after`; `about`: of which session, in which epoch, written when."""
+    session, epoch, at = about
     db.executemany(
         _EVENT,
-        [(session, seq, kind, turn, step, epoch, body, usage, at) for seq, (kind, body, usage), turn, step in rows],
+        [
+            (session, seq, kind, placed.turn, placed.step, epoch, body, usage, at)
+            for seq, (placed, each) in enumerate(events, after + 1)
+            for kind, body, usage in (sealer.event(seq, each),)
+        ],
     )
-
-
-def _commit(db: sqlite3.Connection, what: str) -> None:
-    try:
-        db.execute("commit")
-    except sqlite3.Error as error:
-        if code_of(error) in _CERTAIN:
-            raise
-        cause = explained(error, name_of(db))
-        ours = AppendUncertain(
-            f"{what}: it failed at commit, written or not is known when the session is loaded again. {cause}"
-        )
-        ours.passing = cause.passing
-        raise ours from error
 
 
 def _store(db: sqlite3.Connection, session: int, blobs: Sequence[Blob], sealer: Sealer) -> None:

@@ -18,14 +18,16 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
+from anyio.lowlevel import cancel_shielded_checkpoint
 
 from agentkit.errors import AppendUncertain, JournalError
 from agentkit.journal.bells import Bell
 
-IN_A_ROW = (
-    64  # jobs done at once; the next goes to the thread, which does what has gathered, and the event loop goes on
-)
+IN_A_ROW = 512  # jobs done at once; the next goes to the thread, which may fold the log into the file meanwhile
+JOB_BYTES = 4096  # of what a job writes: a larger one counts as so many as it holds of these
+TURN = 64  # jobs done at once; then the event loop has its turn
 SHY = 8  # jobs that go to the thread behind one that was slow
+BUSY = 3  # jobs that go there from one on that met others' lock: those are left alone with it for a moment
 PATIENCE_SECONDS = 0.002  # for the thread to finish what it does
 SLOW_SECONDS = 0.05  # an append takes 0.1 ms; a process that others crowd out of the CPU may lose some 10 ms in it
 
@@ -141,12 +143,19 @@ class JournalThread(Generic[C]):
         result: T = await self._queued(work)
         return result
 
-    async def at_once(self, work: Callable[[C], T]) -> T:
+    async def at_once(self, work: Callable[[C], T], size: int = 0) -> T:
         """As `run`, for short work, which is done here and now unless the thread has longer to do.
+
+        To go to the thread is dear, 0.5 ms and more where a core has to wake for it, and is done now and then only:
+        behind so many jobs, or bytes (`size`: what this one writes), that the log is due to be folded.
 
         Work that fails for a reason that passes (others hold a lock), for certain without an effect, is done again on
         the thread, which waits for the reason to pass.
         """
+        before = self._in_a_row
+        self._in_a_row += 1 + size // JOB_BYTES
+        if self._in_a_row // TURN > before // TURN:
+            await cancel_shielded_checkpoint()
         if self._pid == os.getpid() and (db := self._free()) is not None:
             start = time.perf_counter()
             try:
@@ -155,7 +164,7 @@ class JournalThread(Generic[C]):
             except JournalError as error:
                 if isinstance(error, AppendUncertain) or not error.passing:
                     raise
-                self._shy = SHY
+                self._shy = BUSY
             finally:
                 self._turn.release()
                 if time.perf_counter() - start > SLOW_SECONDS:
@@ -208,7 +217,7 @@ class JournalThread(Generic[C]):
         The event loop stands still meanwhile, so that the thread has Python's interpreter for itself: going on beside
         it, each of the thread's statements would wait for the interpreter longer than it takes.
         """
-        if self._shy or self._in_a_row >= IN_A_ROW:
+        if self._shy or self._in_a_row > IN_A_ROW:
             return None
         if not self._turn.acquire(timeout=PATIENCE_SECONDS):
             self._shy = SHY
@@ -216,7 +225,6 @@ class JournalThread(Generic[C]):
         if self._db is None:
             self._turn.release()
             return None
-        self._in_a_row += 1
         return self._db
 
     def _live(self) -> None:

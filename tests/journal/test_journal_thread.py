@@ -2,7 +2,9 @@
 
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -10,7 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from agentkit.errors import AppendUncertain, JournalError
-from agentkit.journal.thread import IN_A_ROW, SHY, SLOW_SECONDS, Chore, JournalThread, NoChore
+from agentkit.journal.thread import BUSY, IN_A_ROW, JOB_BYTES, SHY, SLOW_SECONDS, TURN, Chore, JournalThread, NoChore
 
 pytestmark = pytest.mark.anyio
 
@@ -39,8 +41,9 @@ def where(_: Nothing) -> str:
     return HERE().name
 
 
-async def turns(during: Callable[[], Awaitable[None]]) -> int:
-    """Return how often another task had its turn meanwhile."""
+@asynccontextmanager
+async def turning() -> AsyncIterator[Callable[[], int]]:
+    """Let another task have its turn whenever the event loop goes on; give what says how often it has had it."""
     count = 0
 
     async def other() -> None:
@@ -51,11 +54,18 @@ async def turns(during: Callable[[], Awaitable[None]]) -> int:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other)
-        await checkpoint()
-        count = 0
-        await during()
+        while not count:
+            await checkpoint()
+        yield lambda: count
         tasks.cancel_scope.cancel()
-    return count
+
+
+async def turns(during: Callable[[], Awaitable[None]]) -> int:
+    """Return how often another task had its turn meanwhile."""
+    async with turning() as so_far:
+        before = so_far()
+        await during()
+        return so_far() - before
 
 
 async def test_short_work_is_done_at_once_by_whoever_asks() -> None:
@@ -81,13 +91,18 @@ async def test_before_the_connection_is_open_the_thread_opens_it() -> None:
 
 
 async def test_the_event_loop_has_its_turn_all_the_same() -> None:
-    under_test, names = await opened(), list[str]()
-
-    async def jobs() -> None:
-        names.extend([await under_test.at_once(where) for _ in range(2 * IN_A_ROW + 2)])
-
-    assert await turns(jobs) >= 2
+    under_test, names, told = await opened(), list[str](), list[int]()
+    async with turning() as so_far:
+        for _ in range(2 * IN_A_ROW + 2):
+            names.append(await under_test.at_once(where))
+            told.append(so_far())
     assert names.count("a test's") == 2
+    assert max(Counter(told).values()) <= TURN
+
+
+async def test_what_writes_much_counts_as_many() -> None:
+    under_test, half = await opened(), (IN_A_ROW // 2 - 1) * JOB_BYTES
+    assert [await under_test.at_once(where, half) for _ in range(3)] == [*2 * [HERE().name], "a test's"]
 
 
 async def test_long_work_does_not_hold_the_event_loop_up() -> None:
@@ -142,6 +157,7 @@ async def test_what_fails_for_a_reason_that_passes_is_done_again_on_the_thread()
 
     assert await under_test.at_once(locked) == "written"
     assert tried == [HERE().name, "a test's"]
+    assert [await under_test.at_once(where) for _ in range(BUSY)] == [*(BUSY - 1) * ["a test's"], HERE().name]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -12,11 +13,11 @@ from agentkit.core.events import UserSaid
 from agentkit.core.messages import Text
 from agentkit.errors import Fenced, ForeignJournal, JournalError, SessionBusy
 from agentkit.journal import SQLiteJournal
-from agentkit.journal.base import Batch, Lease, Placed
+from agentkit.journal.base import Asked, Batch, Lease, Placed
 from agentkit.journal.bells import Bell
 from agentkit.journal.sqlite_file import Renewal, enter
 from agentkit.journal.sqlite_open import open_writer
-from agentkit.journal.sqlite_write import transaction
+from agentkit.journal.sqlite_transaction import transaction
 
 pytestmark = pytest.mark.anyio
 
@@ -187,6 +188,30 @@ async def test_the_log_is_folded_into_the_file_while_short_work_is_done_at_once(
             await journal.append(lease, seq, said(40_000 * "x"))
         assert (tmp_path / "j.db-wal").stat().st_size < 8_000_000  # 12 MB were written
         assert await count(journal) == 300
+
+
+async def test_a_transaction_that_an_interrupt_left_open_is_ended_by_the_next(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        lease = await claim(journal)
+        await journal._file.writer.run(lambda db: db.execute("begin immediate"))  # noqa: SLF001 - as a Ctrl-C leaves it
+        await journal.append(lease, 0, said("x"))
+        assert await count(journal) == 1
+
+
+async def test_what_is_large_is_written_on_the_thread(tmp_path: Path) -> None:
+    names = list[str]()
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        lease, thread = await claim(journal), journal._file.writer  # noqa: SLF001 - who writes is not seen from outside
+        await thread.run(lambda db: db.set_trace_callback(lambda _: names.append(threading.current_thread().name)))
+        names.clear()
+        await journal.append(lease, 0, said("a few words"))
+        assert set(names) == {threading.current_thread().name}
+        names.clear()
+        await journal.append(lease, 1, said(70_000 * "x"))
+        await journal.put("s", "message", "large", b'"%b"' % (70_000 * b"x"), None)
+        question = Asked("q", 1, "question", "1.1.1", b'"%b"' % (70_000 * b"x"))
+        await journal.append(lease, 2, replace(said("?"), opened=[question]))
+        assert set(names) == {"j.db writer"}
 
 
 async def test_an_append_behind_anothers_lock_does_not_hold_the_event_loop_up(tmp_path: Path) -> None:

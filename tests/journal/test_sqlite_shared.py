@@ -9,17 +9,17 @@ from pathlib import Path
 
 import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 
 from agentkit.core.events import UserSaid
 from agentkit.core.messages import Text
 from agentkit.errors import Fenced, JournalError
-from agentkit.journal import SQLiteJournal, sqlite_write
+from agentkit.journal import SQLiteJournal, sqlite_transaction, sqlite_write
 from agentkit.journal.base import Batch, Placed
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Seal
 from agentkit.journal.sqlite_file import LONG_LOG, enter
 from agentkit.journal.sqlite_open import be_patient, open_writer, synchronise, waiting
+from tests.journal.test_journal_thread import turning
 
 pytestmark = pytest.mark.anyio
 
@@ -93,26 +93,15 @@ def test_what_could_not_be_said_to_a_connection_is_said_again(tmp_path: Path) ->
 
 
 async def test_a_long_history_is_read_beside_other_work(tmp_path: Path) -> None:
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            await checkpoint()
-            turns += 1
-
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         lease = await journal.claim("s", uid="u", agent="a", owner="test")
         placed = [Placed(UserSaid((Text("a"),)), 1, 1)] * 500
         await journal.append(lease, 0, Batch(placed))
         await journal.head("s")  # the file is open for reading
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(other)
-            await checkpoint()
-            turns = 0
+        async with turning() as so_far:
+            before = so_far()
             assert len([record async for record in journal.read("s")]) == 500
-            assert turns >= 4
-            tasks.cancel_scope.cancel()
+            assert so_far() - before >= 4
 
 
 async def test_a_log_that_has_grown_long_is_emptied(tmp_path: Path) -> None:
@@ -120,7 +109,7 @@ async def test_a_log_that_has_grown_long_is_emptied(tmp_path: Path) -> None:
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         await journal.put("s", "message", "long", bytes(LONG_LOG), None)
         assert log.stat().st_size > LONG_LOG
-        await journal.put("s", "message", "short", b"{}", None)  # on the thread, as the one before was slow
+        await journal.put("s", "message", "on the thread too", bytes(100_000), None)
         assert log.stat().st_size < LONG_LOG
         assert len(await journal.inbox("s")) == 2
 
@@ -128,12 +117,12 @@ async def test_a_log_that_has_grown_long_is_emptied(tmp_path: Path) -> None:
 def test_a_lock_held_for_a_moment_is_waited_out_where_nobody_may_wait_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_write, "YIELDING_SECONDS", 20)
+    monkeypatch.setattr(sqlite_transaction, "YIELDING_SECONDS", 20)
     with closing(open_writer(tmp_path / "j.db", create=True)) as db, closing(held(tmp_path / "j.db")) as other:
         be_patient(db, False)  # noqa: FBT003
         letting_go = threading.Timer(0.05, other.execute, ["commit"])
         letting_go.start()
-        with sqlite_write.transaction(db, "a test"):
+        with sqlite_transaction.transaction(db, "a test"):
             assert db.in_transaction
         letting_go.join()
 
@@ -141,16 +130,16 @@ def test_a_lock_held_for_a_moment_is_waited_out_where_nobody_may_wait_long(
 def test_what_does_not_pass_in_a_moment_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(open_writer(tmp_path / "j.db", create=True)) as db, closing(held(tmp_path / "j.db")):
         be_patient(db, False)  # noqa: FBT003
-        with pytest.raises(JournalError, match="nothing was written"), sqlite_write.transaction(db, "a test"):
+        with pytest.raises(JournalError, match="nothing was written"), sqlite_transaction.transaction(db, "a test"):
             pytest.fail("another process holds the lock")
-        monkeypatch.setattr(sqlite_write, "YIELDING_SECONDS", 20)
+        monkeypatch.setattr(sqlite_transaction, "YIELDING_SECONDS", 20)
         db.execute("pragma query_only = on")
         start = time.monotonic()
-        with pytest.raises(JournalError, match="nothing was written"), sqlite_write.transaction(db, "a test"):
+        with pytest.raises(JournalError, match="nothing was written"), sqlite_transaction.transaction(db, "a test"):
             db.execute("delete from event")
         db.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
         with pytest.raises(sqlite3.DatabaseError):
-            sqlite_write._begin(db)  # noqa: SLF001 - what `transaction` tells of it needs statements
+            sqlite_transaction._begin(db)  # noqa: SLF001 - what `transaction` tells of it needs statements
         assert time.monotonic() - start < 10
 
 
@@ -161,7 +150,11 @@ def test_who_may_wait_waits_no_longer_than_it_was_told_to(tmp_path: Path) -> Non
                 be_patient(db, True)  # noqa: FBT003 - as it is called
             asked: list[str] = []
             db.set_trace_callback(asked.append)
-            with waiting(db, 0.1), pytest.raises(JournalError, match="locked"), sqlite_write.transaction(db, "a test"):
+            with (
+                waiting(db, 0.1),
+                pytest.raises(JournalError, match="locked"),
+                sqlite_transaction.transaction(db, "a test"),
+            ):
                 pytest.fail("another process holds the lock")
             db.set_trace_callback(None)
             assert asked.count("begin immediate") == 1
