@@ -141,7 +141,8 @@ class MemoryJournal(Journal):
     @shields
     async def append(self, lease: Lease, after: int, batch: Batch) -> Appended:
         held = self._sessions.get(lease.session_id)
-        if held is None or (held.head.epoch, held.head.last_seq) != (lease.epoch, after) or held.head.owner is None:
+        mine = (lease.uid, lease.epoch, after)
+        if held is None or (held.head.uid, held.head.epoch, held.head.last_seq) != mine or held.head.owner is None:
             raise Fenced(
                 f"session {lease.session_id!r} was taken over behind event {after}: nothing was written. "
                 "Run again with the same message id to get its result"

@@ -153,6 +153,17 @@ async def test_who_held_a_lease_that_ran_out_is_fenced(journal: Journal) -> None
     assert head.trouble is None
 
 
+async def test_who_held_an_erased_session_does_not_write_into_a_new_one_of_its_name(journal: Journal) -> None:
+    lease = await talk(journal)
+    await journal.erase("mary", structure=False)
+    anew = await journal.claim("mary", uid="another", agent="a", owner="test")
+    first = Batch([Placed(UserSaid((Text("hello again"),)), 1, 1)] * 4)
+    assert ((await journal.append(anew, 0, first)).last_seq, anew.epoch) == (4, lease.epoch)
+    with pytest.raises(Fenced):
+        await journal.append(lease, 4, Batch([Placed(UserSaid((Text("of the old one"),)), 1, 1)]))
+    assert (await journal.append(anew, 4, first)).last_seq == 8
+
+
 async def test_what_is_not_there_cannot_be_erased_and_what_is_erased_can_be_again(journal: Journal) -> None:
     await talk(journal)
     with pytest.raises(NoSuchSession, match="nobody"):

@@ -31,7 +31,7 @@ _FENCE = """fence as (
     update agentkit.session set last_seq = %(last_seq)s, status = %(status)s,
         lease_until = agentkit.now() + %(ttl)s * interval '1 millisecond',
         tries = case when %(news)s then 0 else tries end
-    where id = %(session)s and epoch = %(epoch)s and last_seq = %(after)s and owner is not null
+    where id = %(session)s and uid = %(uid)s and epoch = %(epoch)s and last_seq = %(after)s and owner is not null
     returning n
 )"""
 _PARTS = {  # what a batch may hold: the key of its values, and what is written of it
@@ -177,8 +177,8 @@ class Appends:
         if not kept:
             return False
         last_seqs = attempt.rows(
-            "select last_seq from agentkit.session where id = %s and epoch = %s and owner is not null",
-            *(lease.session_id, lease.epoch),
+            "select last_seq from agentkit.session where id = %s and uid = %s and epoch = %s and owner is not null",
+            *(lease.session_id, lease.uid, lease.epoch),
         )
         undone = [each for each in kept if (each.after,) >= last_seqs[0]] if last_seqs else []
         if not undone or (undone[0].after,) != last_seqs[0]:
@@ -196,7 +196,8 @@ class Appends:
 
 
 def _fence_values(lease: Lease, after: int, last_seq: int, ttl: int) -> dict[str, Any]:
-    return {"session": lease.session_id, "epoch": lease.epoch, "after": after, "last_seq": last_seq, "ttl": ttl}
+    held = {"session": lease.session_id, "uid": lease.uid, "epoch": lease.epoch, "after": after}
+    return {**held, "last_seq": last_seq, "ttl": ttl}
 
 
 def _batch_values(after: int, batch: Batch, stored: Sequence[Stored], sealer: Sealer) -> dict[str, Any]:

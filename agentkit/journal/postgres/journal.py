@@ -141,7 +141,8 @@ class PostgresJournal(Journal):
             append = Append(lease, after, batch, self._ttl, seal=self._seal)
         except KeyMissing as error:
             head = await self.head(lease.session_id)
-            if head is None or head.epoch != lease.epoch:  # erased, key and all: whoever held it is fenced
+            if head is None or (head.uid, head.epoch) != (lease.uid, lease.epoch):
+                # Erased, key and all, and perhaps made anew since: whoever held it is fenced.
                 raise fenced(lease, after) from error
             raise
         return await self._database.append(append, patience=self._patience)
