@@ -43,6 +43,7 @@ class Renewal:
             str, tuple[int, int]
         ] = {}  # session id: epoch, TTL in milliseconds; of whoever has the writer's turn
         self._shortest = 0  # of their TTLs, and of those that were held since the last time
+        self._since = 0.0  # when the first of these was given
 
     def hold(self, lease: Lease, ttl: int) -> bool:
         """Renew a lease from now on; tell whether `pause` is shorter for it: the thread sleeps as it was told before.
@@ -50,6 +51,7 @@ class Renewal:
         Asked between all jobs, `pause` must not walk over a crowd's leases.
         """
         before = self._shortest
+        self._since = self._since if before else time.monotonic()
         self.held[lease.session_id] = (lease.epoch, ttl)
         self._shortest = min(ttl, before or ttl)
         return self._shortest != before
@@ -71,6 +73,8 @@ class Renewal:
         if not self.held:
             self._shortest = 0
             return
+        if time.monotonic() < self._since + (self.pause() or 0):
+            return  # whoever is frozen while he writes holds up all others: nothing is written that is not due
         with waiting(db, self.pause() or 0):
             sqlite_write.renew(db, self.held)
 

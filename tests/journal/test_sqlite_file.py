@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -255,6 +256,18 @@ def test_when_no_lease_is_held_any_more_the_thread_sleeps(tmp_path: Path) -> Non
     assert chore.pause() is None
     assert chore.hold(lease, 300)
     assert not chore.hold(lease, 400)
+    db.close()
+
+
+def test_a_lease_that_was_given_just_now_is_not_renewed(tmp_path: Path) -> None:
+    chore, db, asked = Renewal(), open_writer(tmp_path / "j.db", create=True), list[str]()
+    db.set_trace_callback(asked.append)
+    chore.hold(Lease("s", 1, 0, created=True), 600)
+    chore(db)
+    assert not asked
+    time.sleep(0.21)
+    chore(db)
+    assert any("lease_until" in each for each in asked)
     db.close()
 
 
