@@ -31,14 +31,19 @@ from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment, refuse
 from agentkit.journal.sqlite_transaction import transaction
 
 _EVENT = "insert into event (session, seq, type, turn, step, epoch, body, usage, at) values (?,?,?,?,?,?,?,?,?)"
+_KNOWN = "select n, data_key_id from session where id = ? and erased_at is null"
+_CLAIMED = (
+    "select n, data_key_id, owner, lease_until, lease_ms, epoch, last_seq, tries, uid from session"
+    " where id = ? and erased_at is null"
+)
 _FENCE = (
+    # An erased session's number may be another's by now, and so may its id: it is asked which one it is.
     "update session set last_seq = ?, status = ?, lease_until = ?, tries = iif(?, 0, tries)"
-    " where id = ? and epoch = ? and last_seq = ? and owner is not null returning n, data_key_id"
+    " where n = ? and id = ? and uid = ? and epoch = ? and last_seq = ? and owner is not null"
 )
 _GO_ON = (  # where nothing else changes no index has to; the thread renews the lease, so half of it is always left
-    # an erased session's `n` may be another's by now, and so its id is asked for as well
-    "update session set last_seq = ? where n = ? and id = ? and epoch = ? and last_seq = ? and owner is not null"
-    " and status = ? and lease_until between ? and ? and (tries = 0 or not ?)"
+    "update session set last_seq = ? where n = ? and id = ? and uid = ? and epoch = ? and last_seq = ?"
+    " and owner is not null and status = ? and lease_until between ? and ? and (tries = 0 or not ?)"
 )
 
 
@@ -62,11 +67,11 @@ def claim(
         SessionBusy: its owner's lease has not run out, and it is not proven dead. SessionErased. KeyMissing.
     """
     with transaction(db, f"claim of session {session_id!r}") as now:
-        _made(db, seal, id=session_id, created_at=now)
-        row = (
-            "select n, data_key_id, owner, lease_until, lease_ms, epoch, last_seq, tries, uid from session where id = ?"
-        )
-        n, key, held_by, until, lease_ms, epoch, last_seq, tries, uid = db.execute(row, (session_id,)).fetchone()
+        row = db.execute(_CLAIMED, (session_id,)).fetchone()
+        if row is None:
+            _new(db, seal, id=session_id, created_at=now)
+            row = db.execute(_CLAIMED, (session_id,)).fetchone()
+        n, key, held_by, until, lease_ms, epoch, last_seq, tries, uid = row
         if held_by is not None and lasts(now, until, lease_ms):
             refuse_while_alive(session_id, Owner.parse(held_by), owner, until)
         db.execute(
@@ -136,34 +141,30 @@ def append(db: sqlite3.Connection, lease: Lease, after: int, given: Encoded, ttl
         AppendUncertain: it failed at commit.
     """
     batch, stored, _ = given
-    session_id, last_seq = lease.session_id, after + len(batch.events)
+    n, session_id = lease.row, lease.session_id
     with transaction(db, f"append to session {session_id!r}", durable=batch.durable) as now:
-        n, key = _fence(db, lease, after, batch, now, ttl)
-        sealer = seal.of(key, session_id)
+        _fence(db, lease, after, batch, now, ttl)
+        sealer = seal.of(lease.data_key, session_id)  # not before: of an erased session the key is gone
         _insert(db, (n, lease.epoch, now), zip(batch.events, stored, strict=True), sealer, after=after)
-        _store(db, n, batch.blobs, sealer)
-        _take(db, [(after + 1 + index, row, n) for row, index in batch.taken])
-        _ask(db, n, batch, now, sealer)
-    return Appended(last_seq, moment(now))
+        if batch.blobs:
+            _store(db, n, batch.blobs, sealer)
+        if batch.taken:
+            _take(db, [(after + 1 + index, row, n) for row, index in batch.taken])
+        if batch.opened or batch.closed:
+            _ask(db, n, batch, now, sealer)
+    return Appended(after + len(stored), moment(now))
 
 
-def _fence(
-    db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, now: int, ttl: int
-) -> tuple[int, str | None]:
-    """Take the batch's numbers, and return the session's row and data key. Raises: Fenced: they are not ours."""
-    held, last_seq = (lease.session_id, lease.epoch, after), after + len(batch.events)
-    going = (last_seq, lease.row, *held, batch.status, now + ttl // 2, now + 2 * ttl, batch.news)
-    if db.execute(_GO_ON, going).rowcount:
-        return lease.row, lease.data_key
-    given = (last_seq, batch.status, now + ttl, batch.news, *held)
-    found = db.execute(_FENCE, given).fetchall()
-    if not found:
+def _fence(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, now: int, ttl: int) -> None:
+    """Take the batch's numbers. Raises: Fenced: they are not ours."""
+    last_seq, held = after + len(batch.events), (lease.row, lease.session_id, lease.uid, lease.epoch, after)
+    if db.execute(_GO_ON, (last_seq, *held, batch.status, now + ttl // 2, now + 2 * ttl, batch.news)).rowcount:
+        return
+    if not db.execute(_FENCE, (last_seq, batch.status, now + ttl, batch.news, *held)).rowcount:
         raise Fenced(
             f"session {lease.session_id!r} was taken over behind event {after}: nothing was written. "
             "Run again with the same message id to get its result"
         )
-    row: tuple[int, str | None] = found[0]
-    return row
 
 
 def put(db: sqlite3.Connection, fact: Fact, *, seal: Seal) -> InboxRow:
@@ -173,14 +174,14 @@ def put(db: sqlite3.Connection, fact: Fact, *, seal: Seal) -> InboxRow:
         NoSuchSession: no session of this id, and the row begins none. SessionErased. KeyMissing.
     """
     with transaction(db, f"{fact.kind} for session {fact.session_id!r}") as now:
-        if fact.kind in BEGINS:
-            _made(db, seal, id=fact.session_id, agent=fact.agent, created_at=now)
-        session = db.execute("select n, data_key_id from session where id = ?", (fact.session_id,)).fetchone()
-        if session is None:
+        known = db.execute(_KNOWN, (fact.session_id,)).fetchone()
+        if known is not None:
+            n, sealer = known[0], seal.of(known[1], fact.session_id)
+        elif fact.kind in BEGINS:
+            n, sealer = _new(db, seal, id=fact.session_id, agent=fact.agent, created_at=now)
+        else:
             refuse_erased(db, fact.session_id)
             raise NoSuchSession(f"the journal holds no session {fact.session_id!r}")
-        n, key = session
-        sealer = seal.of(key, fact.session_id)
         mail = sealer.mail(fact.kind, Mail(fact.dedup, fact.by, fact.body))
         row = (n, fact.kind, mail.dedup, mail.body, mail.by, now)
         db.execute("insert or ignore into inbox (session, kind, dedup, body, by, at) values (?,?,?,?,?,?)", row)
@@ -251,9 +252,12 @@ def refuse_while_alive(session_id: str, holder: Owner, claimant: Owner, until: i
 
 
 def _made(db: sqlite3.Connection, seal: Seal, **columns: Any) -> tuple[int, Sealer] | None:
-    """Make a session's row, with a data key where the journal has any; None where there is one of this id."""
-    if db.execute("select 1 from session where id = ? and erased_at is null", (columns["id"],)).fetchone():
-        return None
+    """As `_new`; None where there is one of this id."""
+    return None if db.execute(_KNOWN, (columns["id"],)).fetchone() else _new(db, seal, **columns)
+
+
+def _new(db: sqlite3.Connection, seal: Seal, **columns: Any) -> tuple[int, Sealer]:
+    """Make a session's row, with a data key where the journal has any. Raises: SessionErased. KeyMissing."""
     refuse_erased(db, columns["id"])
     newest = db.execute("select data_key_id from session where erased_at is null order by n desc limit 1").fetchone()
     key = seal.make(newest[0] if newest else None)
@@ -285,8 +289,6 @@ def _insert(
 
 
 def _store(db: sqlite3.Connection, session: int, blobs: Sequence[Blob], sealer: Sealer) -> None:
-    if not blobs:
-        return
     db.executemany(
         "insert or ignore into blob (hash, session, data) values (?, ?, ?)",
         [
@@ -299,16 +301,12 @@ def _store(db: sqlite3.Connection, session: int, blobs: Sequence[Blob], sealer: 
 
 
 def _take(db: sqlite3.Connection, taken: list[tuple[int, int, int]]) -> None:
-    if not taken:
-        return
     done = db.executemany("update inbox set taken_seq = ? where n = ? and session = ? and taken_seq is null", taken)
-    if taken and done.rowcount != len(taken):
+    if done.rowcount != len(taken):
         raise JournalError("a row of the inbox is not there to be taken: nothing was written")
 
 
 def _ask(db: sqlite3.Connection, session: int, batch: Batch, now: int, sealer: Sealer) -> None:
-    if not batch.opened and not batch.closed:
-        return
     db.executemany("delete from question where session = ? and id = ?", [(session, id_) for id_ in batch.closed])
     db.executemany(
         "insert or replace into question"

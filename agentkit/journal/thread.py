@@ -27,7 +27,6 @@ IN_A_ROW = 512  # jobs done at once; the next goes to the thread, which may fold
 JOB_BYTES = 4096  # of what a job writes: a larger one counts as so many as it holds of these
 TURN = 64  # jobs done at once; then the event loop has its turn
 SHY = 8  # jobs that go to the thread behind one that was slow
-BUSY = 3  # jobs that go there from one on that met others' lock: those are left alone with it for a moment
 PATIENCE_SECONDS = 0.002  # for the thread to finish what it does
 SLOW_SECONDS = 0.05  # an append takes 0.1 ms; a process that others crowd out of the CPU may lose some 10 ms in it
 
@@ -164,7 +163,6 @@ class JournalThread(Generic[C]):
             except JournalError as error:
                 if isinstance(error, AppendUncertain) or not error.passing:
                     raise
-                self._shy = BUSY
             finally:
                 self._turn.release()
                 if time.perf_counter() - start > SLOW_SECONDS:

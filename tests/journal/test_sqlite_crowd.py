@@ -159,8 +159,8 @@ def driven(db: sqlite3.Connection, name: str) -> None:
     question = Asked("q", lease.last_seq + 1, "question", "1.1.1", b"{}", expires_in=60)
     placed = Placed(UserSaid((Text("x"),)), 9, 1)
     asking = Batch([placed], taken=[(row.n, 0)], opened=[question], status="waiting")
-    sqlite_write.append(db, lease, lease.last_seq, sqlite_write.encoded(asking), 15_000, seal=OPEN)
-    answered = sqlite_write.encoded(Batch([placed], closed=["q"], status="completed"))
-    sqlite_write.append(db, lease, lease.last_seq + 1, answered, 15_000, seal=OPEN)
+    answered = Batch([placed], closed=["q"], status="completed")
+    for seq, batch in enumerate((asking, answered), lease.last_seq):
+        sqlite_write.append(db, lease, seq, sqlite_write.encoded(batch), 15_000, seal=OPEN)
     sqlite_write.renew(db, {name: (lease.epoch, 15_000)})
     sqlite_write.release(db, {name: lease.epoch})
