@@ -108,19 +108,18 @@ class Driver:
                 await self._take_inbox()
             await self._run_out()
             await self._start_owed(hands)
-            if self._flying or self._blocked():
+            if left := self._never_begun():
+                if self._recorder.state.uid not in lates:  # a thread leaves its outcome there, and then lives no more
+                    await self._recorder.record(*left)
+            elif self._flying or self._blocked():
                 await self._receive()
-                continue
-            left = self._never_begun()  # before the inbox: a thread leaves its outcome there, and then lives no more
-            if not await self._take_inbox():
-                if not left:
-                    return
-                await self._recorder.record(*left)
+            elif not await self._take_inbox():
+                return
 
     def _never_begun(self) -> Outcome:
-        """Return what becomes of what is recorded as begun where nothing runs: the turn was called off in between."""
-        dispatch, has_late = self._means.dispatch, self._recorder.state.uid in lates
-        return undone.never_begun(self._recorder.state, lambda call: dispatch.alive(self._key(call.key)) or has_late)
+        """Return what becomes of what is recorded as begun, and is not: the turn was called off in between."""
+        lives = self._means.dispatch.alive
+        return undone.never_begun(self._recorder.state, self._flying, lambda call: lives(self._key(call.key)))
 
     async def _go_on(self) -> None:
         """Say what this process begins with: what was in flight is void, and who answers today."""

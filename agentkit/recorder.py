@@ -304,14 +304,23 @@ class Recorder:
             await self.record(InboxRefused("kept", getattr(kept.event, "call", ""), why), then=False)
 
     async def hand_over(self, events: Sequence[AnyEvent]) -> None:
-        """Leave outcomes that only this process knows to whoever drives the session next."""
+        """Leave outcomes that only this process knows to whoever drives the session next.
+
+        Of a session that was erased since, nothing is kept: not in another one that was begun under its id, either.
+        """
         for given in events:
             event = redacted(self.journal.redaction, given)
-            if isinstance(event, ToolFinished):
-                by = "the process that ran it"
-                resolved = CallResolved(event.call, 0, "happened", "tool", by, event.parts, failed=event.failed)
-                body = body_of(replace(resolved, cut=event.cut))
-                await self.journal.put(self.session_id, "resolution", f"{event.call}/tool/{hashed(body)}", body, None)
+            if not isinstance(event, ToolFinished):
+                continue
+            head = await self.journal.head(self.session_id)
+            if head is None or head.erased or head.uid != self.state.uid:
+                text = "session %r was erased while call %s ran: what came of it is not kept"
+                logging.getLogger("agentkit").warning(text, self.session_id, event.call)
+                continue
+            by = "the process that ran it"
+            resolved = CallResolved(event.call, 0, "happened", "tool", by, event.parts, failed=event.failed)
+            body = body_of(replace(resolved, cut=event.cut))
+            await self.journal.put(self.session_id, "resolution", f"{event.call}/tool/{hashed(body)}", body, None)
 
     async def leave(self) -> None:
         """Hand over what is in hand when the session is left: kept outcomes of tools, and late ones."""

@@ -1,12 +1,13 @@
 """What is recorded of work that did not end by itself: cut off, or never begun although its start is recorded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
 from agentkit.core import words
 from agentkit.core.commands import CallModel, Command, Reconcile, RunTool
 from agentkit.core.events import AnyEvent, CallResolved, ModelInterrupted, Sent, ToolFinished, ToolUnknown
+from agentkit.core.owed import cut_short
 from agentkit.core.spec import Usage
 from agentkit.core.state import Call, State
 from agentkit.models.base import Piece
@@ -32,19 +33,27 @@ def cut_off(state: State, command: Command, shown: Sequence[Piece], sent: Sent |
             return ()
 
 
-def never_begun(state: State, lives: Callable[[Call], bool]) -> Outcome:
-    """Return what becomes of what is recorded as begun where nothing is performed any more.
+def never_begun(state: State, flying: Collection[Command], lives: Callable[[Call], bool]) -> Outcome:
+    """Return what becomes of what is recorded as begun in a turn that was called off behind that record.
 
-    The turn was called off behind that record and before the work itself, which thus did not happen, and cost nothing.
+    The work itself did not begin, so nothing happened, and it cost nothing.
 
     Args:
-        state: of a session in which nothing is in flight.
+        state: of a session in which everything that is owed has been started.
+        flying: what has been started, and has not ended.
         lives: tells whether an earlier attempt at a call still runs in this process: nobody knows what it does.
     """
-    why = f"{state.ending.reason if state.ending else 'it was called off'}, before it began"
-    asked = () if state.flight is None else (ModelInterrupted(why, usage=_NOTHING),)
-    started = [call for call in state.every_call if call.status == "started"]
-    return (*asked, *(_of_call(call, why, alive=lives(call)) for call in started))
+    if state.ending is None or not cut_short(state):
+        return ()  # then all of it is owed
+    why = f"{state.ending.reason}, before it began"
+    is_asked = any(isinstance(command, CallModel) for command in flying)
+    asked = () if state.flight is None or is_asked else (ModelInterrupted(why, usage=_NOTHING),)
+    begun = {(command.call, command.started) for command in flying if isinstance(command, RunTool)}
+    return (*asked, *(_of_call(call, why, alive=lives(call)) for call in state.calls if _is_left(call, begun)))
+
+
+def _is_left(call: Call, begun: Collection[tuple[str, int]]) -> bool:
+    return call.status == "started" and (call.key, call.started) not in begun
 
 
 def _of_call(call: Call, why: str, *, alive: bool) -> ToolFinished | ToolUnknown:

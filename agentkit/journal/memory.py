@@ -18,7 +18,7 @@ from agentkit.core.replacing import replace
 from agentkit.core.spec import Status
 from agentkit.core.values import dataclass
 from agentkit.core.waiting import Waiting
-from agentkit.errors import Fenced, JournalError, NoSuchSession, SessionBusy, SessionErased, SessionHasForks
+from agentkit.errors import JournalError, NoSuchSession, SessionBusy, SessionErased, SessionHasForks
 from agentkit.journal.asking import waiting
 from agentkit.journal.base import (
     BEGINS,
@@ -39,6 +39,7 @@ from agentkit.journal.base import (
 from agentkit.journal.bells import Bells
 from agentkit.journal.calls import calls
 from agentkit.journal.codec import Stored, codec, usage_of
+from agentkit.journal.fencing import fenced
 from agentkit.journal.keeping import SPOKEN, Erasure, Old, Size, Sizes, Trace, refuse_news, tombstone
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class MemoryJournal(Journal):
 
     async def release(self, lease: Lease, *, trouble: str | None = None) -> None:
         held = self._sessions.get(lease.session_id)
-        if held and held.head.epoch == lease.epoch:
+        if held and (held.head.uid, held.head.epoch) == (lease.uid, lease.epoch):
             tries = held.head.tries if trouble is not None else 0
             until = None if trouble is None else datetime.now(UTC) + _PAUSE * tries
             held.head = replace(held.head, owner=None, lease_until=until, tries=tries, trouble=trouble)
@@ -143,10 +144,7 @@ class MemoryJournal(Journal):
         held = self._sessions.get(lease.session_id)
         mine = (lease.uid, lease.epoch, after)
         if held is None or (held.head.uid, held.head.epoch, held.head.last_seq) != mine or held.head.owner is None:
-            raise Fenced(
-                f"session {lease.session_id!r} was taken over behind event {after}: nothing was written. "
-                "Run again with the same message id to get its result"
-            )
+            raise fenced(lease, after)
         at = datetime.now(UTC)
         rows = [
             _Row(seq, at, placed.turn, placed.step, lease.epoch, codec().encode(placed.event))

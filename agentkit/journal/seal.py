@@ -91,10 +91,8 @@ class Sealer:
         dedup, by = decode_json(names)
         return Mail(dedup, by, body)
 
-    def trouble(self, text: str | None) -> str | None:
+    def trouble(self, text: str) -> str:
         """Return the words of an error as the session's row holds them."""
-        if text is None:
-            return None
         if self._box is None:  # anything may be quoted in it, also what no database takes as text
             return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
         return _SEALED + self._box.seal(text.encode("utf-8", "surrogatepass"), _TROUBLE).hex()
@@ -152,6 +150,8 @@ class Seal:
 
     def trouble(self, key: str | None, session_id: str, text: str | None) -> str | None:
         """Return the words of an error as the session's row is to hold them: they count also without the key."""
+        if text is None:
+            return None
         try:
             return self.of(key, session_id).trouble(text)
         except KeyMissing:

@@ -5,6 +5,7 @@ Another reads and notices what other processes commit.
 """
 
 import logging
+import math
 import os
 import sqlite3
 import threading
@@ -39,31 +40,34 @@ class Renewal:
     """The writer's chore: renew every held lease three times within its TTL."""
 
     def __init__(self) -> None:
-        self.held: dict[
-            str, tuple[int, int]
-        ] = {}  # session id: epoch, TTL in milliseconds; of whoever has the writer's turn
+        # By session id, with its TTL in milliseconds; of whoever has the writer's turn.
+        self.held: dict[str, tuple[Lease, int]] = {}
         self._shortest = 0  # of their TTLs, and of those that were held since the last time
-        self._since = 0.0  # when the first of these was given
+        self._looked = self._due = 0.0  # when it was asked last; when there will be something to do
 
     def hold(self, lease: Lease, ttl: int) -> bool:
         """Renew a lease from now on; tell whether `pause` is shorter for it: the thread sleeps as it was told before.
 
         Asked between all jobs, `pause` must not walk over a crowd's leases.
         """
-        before = self._shortest
-        self._since = self._since if before else time.monotonic()
-        self.held[lease.session_id] = (lease.epoch, ttl)
+        before, now = self._shortest, time.monotonic()
+        self.held[lease.session_id] = (lease, ttl)
         self._shortest = min(ttl, before or ttl)
-        return self._shortest != before
+        if self._shortest == before:
+            return False
+        self._looked, due = (self._looked, self._due) if before else (now, math.inf)
+        self._due = min(due, now + ttl / 3000)
+        return True
 
     def drop(self, lease: Lease) -> None:
         """Renew a lease no longer."""
-        if self.held.get(lease.session_id, (0, 0))[0] == lease.epoch:
+        held, _ = self.held.get(lease.session_id, (None, 0))
+        if held is not None and (held.uid, held.epoch) == (lease.uid, lease.epoch):
             del self.held[lease.session_id]
 
     def pause(self) -> float | None:
-        """Return a third of the shortest time that a lease was given for since none was held; None: none is held."""
-        return self._shortest / 3000 or None
+        """Return the time from the last look until a third of the shortest lease is over; None: none is held."""
+        return max(0.0, self._due - self._looked) if self._shortest else None
 
     def __call__(self, db: sqlite3.Connection) -> None:
         """Renew. It may fail: the fence protects the journal, the lease only saves work.
@@ -73,10 +77,13 @@ class Renewal:
         if not self.held:
             self._shortest = 0
             return
-        if time.monotonic() < self._since + (self.pause() or 0):
-            return  # whoever is frozen while he writes holds up all others: nothing is written that is not due
-        with waiting(db, self.pause() or 0):
-            sqlite_write.renew(db, self.held)
+        self._looked = time.monotonic()
+        if self._looked < self._due:
+            return  # whoever is frozen while he writes holds up all others: nothing is written before it is due
+        third = self._shortest / 3000
+        self._due = self._looked + third
+        with waiting(db, third):
+            sqlite_write.renew(db, self.held.values())
 
 
 class _Watch(Bells):
@@ -178,10 +185,9 @@ class SQLiteFile:
 
         def work(db: sqlite3.Connection) -> None:
             self._leases.drop(lease)
-            words = sqlite_write.sealed_trouble(db, lease.session_id, trouble, seal)
-            sqlite_write.release(db, {lease.session_id: lease.epoch}, words)
+            sqlite_write.release(db, [lease], seal.trouble(lease.data_key, lease.session_id, trouble))
 
-        await self.writer.at_once(self._told(work))
+        await self.writer.at_once(work)
 
     async def leave(self) -> None:
         """Give the file back; the last to do so releases what is held, folds the log into the file, and closes it."""
@@ -199,7 +205,7 @@ class SQLiteFile:
 
     def _settle(self, db: sqlite3.Connection) -> None:
         try:
-            sqlite_write.release(db, {session_id: epoch for session_id, (epoch, _) in self._leases.held.items()})
+            sqlite_write.release(db, [lease for lease, _ in self._leases.held.values()])
             with waiting(db, _CHECKPOINT_SECONDS):
                 db.execute("pragma wal_checkpoint(truncate)").fetchone()
         except (JournalError, sqlite3.Error) as error:  # nothing recorded is at stake: leases run out, the log is read

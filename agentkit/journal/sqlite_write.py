@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agentkit.core.binding import Blob
-from agentkit.errors import Fenced, JournalError, NoSuchSession, SessionBusy
+from agentkit.errors import JournalError, NoSuchSession, SessionBusy
 from agentkit.journal.base import (
     BEGINS,
     MAX_TRIES,
@@ -25,6 +25,7 @@ from agentkit.journal.base import (
     Placed,
 )
 from agentkit.journal.codec import Stored, codec
+from agentkit.journal.fencing import fenced
 from agentkit.journal.owner import Owner
 from agentkit.journal.seal import Mail, Seal, Sealer
 from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment, refuse_erased
@@ -84,17 +85,17 @@ def claim(
     return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0, tries=tries + 1, **taken)
 
 
-def renew(db: sqlite3.Connection, held: dict[str, tuple[int, int]]) -> None:
-    """Renew leases, given as session id to (epoch, milliseconds); those that are no longer ours are left alone."""
+def renew(db: sqlite3.Connection, held: Iterable[tuple[Lease, int]]) -> None:
+    """Renew leases, each for so many milliseconds; those that are no longer ours are left alone."""
     with transaction(db, "renewal of leases") as now:
         db.executemany(
-            "update session set lease_until = ? where id = ? and epoch = ? and owner is not null",
-            [(now + ttl, session_id, epoch) for session_id, (epoch, ttl) in held.items()],
+            "update session set lease_until = ? where id = ? and uid = ? and epoch = ? and owner is not null",
+            [(now + ttl, lease.session_id, lease.uid, lease.epoch) for lease, ttl in held],
         )
 
 
-def release(db: sqlite3.Connection, held: dict[str, int], trouble: str | None = None) -> None:
-    """Give leases back, given as session id to epoch; those that are no longer ours are left alone.
+def release(db: sqlite3.Connection, held: Iterable[Lease], trouble: str | None = None) -> None:
+    """Give leases back; those that are no longer ours are left alone.
 
     Without `trouble` the tries count from zero again; it is written as it is given. With it the lease lasts a while,
     nobody's: whoever claims the session gets it, but `ready` leaves it out.
@@ -102,19 +103,9 @@ def release(db: sqlite3.Connection, held: dict[str, int], trouble: str | None = 
     with transaction(db, "release of leases") as now:
         db.executemany(
             "update session set owner = null, lease_until = iif(?1 is null, null, ?4 + lease_ms * tries / ?5),"
-            " tries = iif(?1 is null, 0, tries), trouble = ?1 where id = ?2 and epoch = ?3",
-            [(trouble, session_id, epoch, now, MAX_TRIES) for session_id, epoch in held.items()],
+            " tries = iif(?1 is null, 0, tries), trouble = ?1 where id = ?2 and uid = ?6 and epoch = ?3",
+            [(trouble, each.session_id, each.epoch, now, MAX_TRIES, each.uid) for each in held],
         )
-
-
-def sealed_trouble(db: sqlite3.Connection, session_id: str, trouble: str | None, seal: Seal) -> str | None:
-    """Return the words of an error as `release` is to write them."""
-    row = (
-        None
-        if trouble is None
-        else db.execute("select data_key_id from session where id = ?", (session_id,)).fetchone()
-    )
-    return trouble if row is None else seal.trouble(row[0], session_id, trouble)
 
 
 class Encoded(NamedTuple):
@@ -161,10 +152,7 @@ def _fence(db: sqlite3.Connection, lease: Lease, after: int, batch: Batch, now: 
     if db.execute(_GO_ON, (last_seq, *held, batch.status, now + ttl // 2, now + 2 * ttl, batch.news)).rowcount:
         return
     if not db.execute(_FENCE, (last_seq, batch.status, now + ttl, batch.news, *held)).rowcount:
-        raise Fenced(
-            f"session {lease.session_id!r} was taken over behind event {after}: nothing was written. "
-            "Run again with the same message id to get its result"
-        )
+        raise fenced(lease, after)
 
 
 def put(db: sqlite3.Connection, fact: Fact, *, seal: Seal) -> InboxRow:

@@ -97,7 +97,7 @@ async def test_events_appended_meanwhile_are_left_out(told: Journal) -> None:
 async def still_held(journal: Journal) -> Lease:
     head = await journal.head("old")
     assert head is not None
-    return Lease("old", head.epoch, head.last_seq, created=False)
+    return Lease("old", head.epoch, head.last_seq, created=False, uid=head.uid)
 
 
 def changed(lines: list[bytes], number: int, **fields: object) -> list[bytes]:

@@ -161,6 +161,10 @@ async def test_who_held_an_erased_session_does_not_write_into_a_new_one_of_its_n
     assert ((await journal.append(anew, 0, first)).last_seq, anew.epoch) == (4, lease.epoch)
     with pytest.raises(Fenced):
         await journal.append(lease, 4, Batch([Placed(UserSaid((Text("of the old one"),)), 1, 1)]))
+    await journal.release(lease, trouble="of the old one")
+    head = await journal.head("mary")
+    assert head is not None
+    assert (head.uid, head.trouble, head.owner is None) == ("another", None, False)
     assert (await journal.append(anew, 4, first)).last_seq == 8
 
 

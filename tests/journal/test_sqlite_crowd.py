@@ -162,5 +162,5 @@ def driven(db: sqlite3.Connection, name: str) -> None:
     answered = Batch([placed], closed=["q"], status="completed")
     for seq, batch in enumerate((asking, answered), lease.last_seq):
         sqlite_write.append(db, lease, seq, sqlite_write.encoded(batch), 15_000, seal=OPEN)
-    sqlite_write.renew(db, {name: (lease.epoch, 15_000)})
-    sqlite_write.release(db, {name: lease.epoch})
+    sqlite_write.renew(db, [(lease, 15_000)])
+    sqlite_write.release(db, [lease])

@@ -56,15 +56,15 @@ async def test_an_erased_sessions_lease_writes_nothing_into_another_session(tmp_
         assert [record async for record in journal.read("b")] == []
 
 
-def no_selects(action: int, *_: object) -> int:
-    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_SELECT else sqlite3.SQLITE_OK
+def no_updates(action: int, *_: object) -> int:
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_UPDATE else sqlite3.SQLITE_OK
 
 
 async def test_a_lease_that_cannot_be_given_back_is_an_error_of_the_journal(tmp_path: Path) -> None:
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         lease = await journal.claim("s", uid="u", agent="a", owner="test")
         file = enter(tmp_path / "j.db", create=False)
-        await file.writer.run(lambda db: db.set_authorizer(no_selects))
+        await file.writer.run(lambda db: db.set_authorizer(no_updates))
         with pytest.raises(JournalError, match="SQLite failed"):
             await journal.release(lease, trouble="it broke")
         await file.writer.run(lambda db: db.set_authorizer(None))

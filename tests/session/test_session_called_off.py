@@ -75,6 +75,34 @@ async def test_a_sub_agent_that_never_began_is_over_too(tmp_path: Path) -> None:
     assert not below.requests
 
 
+async def test_what_never_began_is_told_while_a_deferred_call_runs(tmp_path: Path) -> None:
+    gate = anyio.Event()
+
+    async def before(_: Till, __: str) -> None:
+        await gate.wait()
+
+    till, journal = Till(before=before), file(tmp_path)
+
+    async def answer(_: Show | None) -> Answer:
+        await journal.put("s", "cancel", "2", body_of(CancelRequested(2, "dan")), "dan")
+        return asks(("quick", {"order": "8"}), text=LONG)
+
+    model = Played(asks(("refund", {"order": "7"})), "it was sent for approval", answer, "done")
+    tools = [refund(needs_approval="defer"), refund(name="quick")]
+    async with Session(Agent(model, tools=tools, deps_type=Till), "s", journal=journal, deps=till) as session:
+        (asked,) = (await session.run("refund 7")).approvals
+        await session.approve(asked, by="ann")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(session.run, "refund 8")
+            with anyio.fail_after(10):
+                async for record in session.events(follow=True):
+                    if isinstance(record.event, TurnEnded) and record.event.status == "cancelled":
+                        break
+            gate.set()
+        assert [each.call for each in await facts_of(session, ToolFinished)] == ["2.1.0", "1.1.0"]
+    assert till.done == ["7"]
+
+
 async def test_a_model_that_was_never_asked_ends_the_turn_and_costs_nothing(tmp_path: Path) -> None:
     model = Played(asks(("refund", {"order": "7"})), "done")
     agent = Agent(model, tools=[refund(needs_approval=True)], deps_type=Till, approvals=Approvals(expire_after=0.05))

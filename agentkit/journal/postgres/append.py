@@ -15,6 +15,7 @@ from agentkit.core.events import ModelRejected, ModelResponded, ModelStarted, To
 from agentkit.errors import Fenced
 from agentkit.journal.base import Appended, Batch, Lease, Placed
 from agentkit.journal.codec import Stored, codec
+from agentkit.journal.fencing import fenced
 from agentkit.journal.postgres.link import Attempt, Row
 from agentkit.journal.postgres.read import moment
 from agentkit.journal.seal import Seal, Sealer
@@ -129,19 +130,11 @@ class Append:
     def _written(self, attempt: Attempt) -> list[Row]:
         found = attempt.rows(
             "select at, type, body, usage from agentkit.event"
-            " where session = (select n from agentkit.session where id = %s) and epoch = %s and seq > %s and seq <= %s"
-            " order by seq",
-            *(self.lease.session_id, self.lease.epoch, self.after, self._last_seq),
+            " where session = (select n from agentkit.session where id = %s and uid = %s)"
+            " and epoch = %s and seq > %s and seq <= %s order by seq",
+            *(self.lease.session_id, self.lease.uid, self.lease.epoch, self.after, self._last_seq),
         )
         return found if [row[1:] for row in found] == self._stored else []
-
-
-def fenced(lease: Lease, after: int) -> Fenced:
-    """Return the error of an append by who no longer owns the session."""
-    return Fenced(
-        f"session {lease.session_id!r} was taken over behind event {after}: nothing was written. "
-        "Run again with the same message id to get its result"
-    )
 
 
 def sealed(sealer: Sealer, events: Sequence[Placed], after: int) -> list[Stored]:
@@ -192,7 +185,8 @@ class Appends:
         self._kept.pop(session_id, None)
 
     def _of(self, lease: Lease) -> list[Append]:
-        return [each for each in self._kept.get(lease.session_id, ()) if each.lease.epoch == lease.epoch]
+        kept = self._kept.get(lease.session_id, ())
+        return [each for each in kept if (each.lease.uid, each.lease.epoch) == (lease.uid, lease.epoch)]
 
 
 def _fence_values(lease: Lease, after: int, last_seq: int, ttl: int) -> dict[str, Any]:

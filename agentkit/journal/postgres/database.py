@@ -38,7 +38,7 @@ class _Renewal:
     """The chore of one thread: renew every held lease three times within its TTL."""
 
     def __init__(self) -> None:
-        self.held: dict[str, tuple[int, int]] = {}  # session id: epoch, TTL in milliseconds
+        self.held: dict[str, tuple[Lease, int]] = {}  # by session id, with its TTL in milliseconds
         self.lock = threading.Lock()
 
     def pause(self) -> float | None:
@@ -47,7 +47,7 @@ class _Renewal:
 
     def __call__(self, link: Link) -> None:
         with self.lock:
-            held = dict(self.held)
+            held = list(self.held.values())
         # It may fail: the fence protects the journal, the lease only saves work.
         link.run("renewal of leases", lambda attempt: write.renew(attempt, held), patience=(self.pause() or 0) / 2)
 
@@ -116,7 +116,7 @@ class Database:
             lease = claim(attempt)
             self._appends.forget(claim.session_id)
             with self._leases.lock:
-                self._leases.held[claim.session_id] = (lease.epoch, claim.ttl)
+                self._leases.held[claim.session_id] = (lease, claim.ttl)
             self._renewer.nudge()
             return lease
 
@@ -137,12 +137,13 @@ class Database:
 
         def work(attempt: Attempt) -> None:
             with self._leases.lock:
-                if self._leases.held.get(name, (0, 0))[0] == lease.epoch:
-                    del self._leases.held[name]
+                held, _ = self._leases.held.get(name, (None, 0))
+                if is_mine := held is None or (held.uid, held.epoch) == (lease.uid, lease.epoch):
+                    self._leases.held.pop(name, None)
             self._appends.restore(attempt, lease)
-            words = write.sealed_trouble(attempt, name, trouble, seal)
-            write.release(attempt, {name: lease.epoch}, words)
-            self._appends.forget(name)
+            write.release(attempt, [lease], seal.trouble(lease.data_key, name, trouble))
+            if is_mine:
+                self._appends.forget(name)
 
         await self.write(name, f"release of session {name!r}", work, patience=patience)
 
@@ -158,7 +159,7 @@ class Database:
             await thread.close(lambda _: None)
 
     def _settle(self, link: Link) -> None:
-        held = {session_id: epoch for session_id, (epoch, _) in self._leases.held.items()}
+        held = [lease for lease, _ in self._leases.held.values()]
         self._leases.held.clear()
         if not held:
             return

@@ -33,10 +33,11 @@ from agentkit.journal.base import (
     Wakes,
 )
 from agentkit.journal.calls import calls
+from agentkit.journal.fencing import fenced
 from agentkit.journal.keeping import Erasure, Old, Sizes, Trace, Wanted, finished
 from agentkit.journal.owner import Owner
 from agentkit.journal.postgres import keep, read, write
-from agentkit.journal.postgres.append import Append, fenced
+from agentkit.journal.postgres.append import Append
 from agentkit.journal.postgres.database import Database, enter
 from agentkit.journal.postgres.link import Attempt
 from agentkit.journal.postgres.watch import LOOK_SECONDS

@@ -4,7 +4,7 @@ The clock is the database's, read once in each transaction. Every function may b
 again when the connection was lost at its commit, and then finds out whether it got through before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -71,31 +71,24 @@ class Claim:
         return Lease(session_id, epoch, last_seq, created=created, tries=tries, at=now, data_key=key, uid=uid)
 
 
-def renew(attempt: Attempt, held: dict[str, tuple[int, int]]) -> None:
-    """Renew leases, given as session id to (epoch, milliseconds); those that are no longer ours are left alone."""
+def renew(attempt: Attempt, held: Collection[tuple[Lease, int]]) -> None:
+    """Renew leases, each for so many milliseconds; those that are no longer ours are left alone."""
     attempt.rows(  # what a crash of the server undoes of it is renewed the next time: no need to wait for the disk
         # A row that somebody holds (our own append, which renews it; a claimer) is passed over: waiting for it
         # would cost all others their leases.
         "with quick as materialized (select set_config('synchronous_commit', 'off', true) as mode),"
         " ours as materialized (select n, each.ttl from agentkit.session s"
-        " join unnest(%s::text[], %s::bigint[], %s::bigint[]) as each (id, epoch, ttl)"
-        " on s.id = each.id and s.epoch = each.epoch where s.owner is not null for no key update of s skip locked)"
+        " join unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[]) as each (id, uid, epoch, ttl)"
+        " on s.id = each.id and s.uid = each.uid and s.epoch = each.epoch"
+        " where s.owner is not null for no key update of s skip locked)"
         " update agentkit.session s set lease_until = agentkit.now() + ours.ttl * interval '1 millisecond'"
         " from quick, ours where s.n = ours.n and mode is not null",
-        *(list(held), [epoch for epoch, _ in held.values()], [ttl for _, ttl in held.values()]),
+        *(*_names([lease for lease, _ in held]), [ttl for _, ttl in held]),
     )
 
 
-def sealed_trouble(attempt: Attempt, session_id: str, trouble: str | None, seal: Seal) -> str | None:
-    """Return the words of an error as `release` is to write them."""
-    if trouble is None:
-        return None
-    row = attempt.rows("select data_key_id from agentkit.session where id = %s", session_id)
-    return seal.trouble(row[0][0], session_id, trouble) if row else trouble
-
-
-def release(attempt: Attempt, held: dict[str, int], trouble: str | None = None) -> None:
-    """Give leases back, given as session id to epoch; those that are no longer ours are left alone.
+def release(attempt: Attempt, held: Collection[Lease], trouble: str | None = None) -> None:
+    """Give leases back; those that are no longer ours are left alone.
 
     Without `trouble` the tries count from zero again. With it the lease lasts a while, nobody's: whoever claims the
     session gets it, but `ready` leaves it out. It is written as it is given.
@@ -104,9 +97,15 @@ def release(attempt: Attempt, held: dict[str, int], trouble: str | None = None) 
         "update agentkit.session s set owner = null, claim = null, lease_until ="
         " case when not %s then agentkit.now() + lease_ms * tries / %s * interval '1 millisecond' end,"
         " tries = case when %s then 0 else tries end, trouble = %s"
-        " from unnest(%s::text[], %s::bigint[]) as each (id, epoch) where s.id = each.id and s.epoch = each.epoch",
-        *(trouble is None, MAX_TRIES, trouble is None, trouble, list(held), list(held.values())),
+        " from unnest(%s::text[], %s::text[], %s::bigint[]) as each (id, uid, epoch)"
+        " where s.id = each.id and s.uid = each.uid and s.epoch = each.epoch",
+        *(trouble is None, MAX_TRIES, trouble is None, trouble, *_names(held)),
     )
+
+
+def _names(held: Collection[Lease]) -> tuple[list[str], list[str], list[int]]:
+    """Return ids, uids and epochs."""
+    return [each.session_id for each in held], [each.uid for each in held], [each.epoch for each in held]
 
 
 def put(attempt: Attempt, fact: Fact, wakes: Wakes | None, *, seal: Seal) -> InboxRow:
