@@ -1,7 +1,6 @@
 """What is recorded of work that did not end by itself: cut off, or never begun although its start is recorded."""
 
 from collections.abc import Callable, Collection, Sequence
-from decimal import Decimal
 from typing import TypeAlias
 
 from agentkit.core import words
@@ -14,7 +13,7 @@ from agentkit.models.base import Piece
 
 Outcome: TypeAlias = tuple[AnyEvent, ...]
 
-_NOTHING = Usage(cost=Decimal(0))
+_NOTHING = Usage()
 
 
 def cut_off(state: State, command: Command, shown: Sequence[Piece], sent: Sent | None) -> Outcome:

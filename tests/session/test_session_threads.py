@@ -11,7 +11,7 @@ import pytest
 
 from agentkit import Agent, MemoryJournal, Outcome, Session, ToolContext, ToolError, tool
 from agentkit.core.events import UserSaid
-from agentkit.core.messages import Text
+from agentkit.core.messages import Text, text_of
 from agentkit.driver import POLL
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.inbox import body_of
@@ -186,6 +186,30 @@ async def test_said_not_to_have_happened_it_does_not_start_again_while_its_threa
     assert results[0].output == "done"
     assert bank.paid == ["7"], "the first attempt did it after all"
     assert told(model.requests[-1]) == ["paid 7 late"]
+
+
+async def test_cancelled_while_its_thread_lives_nobody_says_that_nothing_happened(bank: Bank) -> None:
+    session, _ = at(bank, MemoryJournal())
+    result = await session.run("pay 7")
+    await session.resolve(result.unknowns[0], Outcome.not_happened(), by="ann")
+    async with anyio.create_task_group() as tasks:
+        results: list[Any] = []
+
+        async def resume() -> None:
+            results.append(await session.resume())
+
+        tasks.start_soon(resume)
+        await anyio.sleep(0.3)  # its second start is recorded, and waits for the thread of the first
+        await session.cancel(by="dan")
+    (unknown,) = results[0].unknowns
+    assert unknown.why == "an earlier attempt of this call still runs in this process"
+    assert not await facts_of(session, ToolFinished)
+    bank.gate.set()
+    await until(lambda: bank.paid)
+    await anyio.sleep(0.05)
+    assert (await session.resume()).status == "cancelled"
+    (late,) = await facts_of(session, ToolFinished)
+    assert (late.failed, text_of(late.parts)) == (False, "paid 7 late")
 
 
 async def test_a_cancelled_turn_does_not_wait_for_a_thread_that_never_returns(bank: Bank) -> None:
