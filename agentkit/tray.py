@@ -1,11 +1,14 @@
 """Where what is done is put down, for one who takes it up: a queue of the event loop's own thread.
 
 anyio's memory streams let the event loop go round once at each receive, whether or not there is something to receive;
-a driver receives twice in a step, and rarely has to wait.
+a driver receives twice in a step, and rarely has to wait. Where somebody does wait, four times in a step, it is for a
+future of asyncio, which takes a third of the time of an event; Trio has events alone.
 """
 
+import asyncio
 from collections import deque
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import anyio
 
@@ -13,12 +16,12 @@ T = TypeVar("T")
 
 
 class Tray(Generic[T]):
-    """A queue without an end. Only one may take from it."""
+    """A queue without an end. Only one may take from it, in the event loop it was made in."""
 
     def __init__(self) -> None:
         self._items: deque[T] = deque()
-        self._put = anyio.Event()
-        self._event = type(self._put)  # which library runs the event loop is not looked up at each wait
+        self._waits: Any = None  # what whoever takes waits for
+        self._future = _futures()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -26,11 +29,28 @@ class Tray(Generic[T]):
     def put(self, item: T) -> None:
         """Put something behind all that lies there."""
         self._items.append(item)
-        self._put.set()
+        waits, self._waits = self._waits, None
+        if waits is None:
+            return
+        if self._future is None:
+            waits.set()
+        elif not waits.done():  # it is, where whoever waited was called off
+            waits.set_result(None)
 
     async def take(self) -> T:
         """Take what has lain there longest, waiting until there is something. A cancellation loses nothing."""
         while not self._items:
-            self._put = self._event()
-            await self._put.wait()
+            if self._future is None:
+                self._waits = anyio.Event()
+                await self._waits.wait()
+            else:
+                self._waits = self._future()
+                await self._waits
         return self._items.popleft()
+
+
+def _futures() -> Callable[[], asyncio.Future[None]] | None:
+    """Return what makes a future, where it is asyncio that runs."""
+    if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
+        return asyncio.get_running_loop().create_future
+    return None

@@ -5,7 +5,7 @@ import pytest
 
 from agentkit.tray import Tray
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])]
 
 
 async def test_what_is_put_down_is_taken_up_in_order() -> None:
