@@ -5,12 +5,11 @@ a driver receives twice in a step, and rarely has to wait. Where somebody does w
 future of asyncio, which takes a third of the time of an event; Trio has events alone.
 """
 
-import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import anyio
+from anyio.lowlevel import current_token
 
 T = TypeVar("T")
 
@@ -21,7 +20,7 @@ class Tray(Generic[T]):
     def __init__(self) -> None:
         self._items: deque[T] = deque()
         self._waits: Any = None  # what whoever takes waits for
-        self._future = _futures()
+        self._future = getattr(current_token().native_token, "create_future", None)  # none in Trio's loop
 
     def __len__(self) -> int:
         return len(self._items)
@@ -47,10 +46,3 @@ class Tray(Generic[T]):
                 self._waits = self._future()
                 await self._waits
         return self._items.popleft()
-
-
-def _futures() -> Callable[[], asyncio.Future[None]] | None:
-    """Return what makes a future, where it is asyncio that runs."""
-    if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
-        return asyncio.get_running_loop().create_future
-    return None

@@ -64,6 +64,7 @@ class Model:
         self.name = name
         self._rows = contracts.of_file(contract) if isinstance(contract, Path) else ()
         self._contract = _sound(contract)
+        self._found: tuple[date, Contract] | None = None  # the row that rules on a day: each request asks for it
         self.base_url = checked(base_url or self._home())
         self._api_key = api_key
         self._headers = dict(headers)
@@ -83,12 +84,18 @@ class Model:
 
     def resolve(self) -> Contract:
         """Return the contract row that rules today. Raises: ConfigurationError: the row named is not in force."""
+        today = _today()
+        if self._found is None or self._found[0] != today:
+            self._found = today, self._ruling(today)
+        return self._found[1]
+
+    def _ruling(self, today: date) -> Contract:
         if isinstance(self._contract, Contract):
             return self._contract
         if isinstance(self._contract, str) and self._contract != "auto":
-            return contracts.named(self._contract, _today())
+            return contracts.named(self._contract, today)
         tables = (self._rows, contracts.rows())
-        return contracts.ruling(self.host, self.name, _today(), *tables, port=port_of(self.base_url))
+        return contracts.ruling(self.host, self.name, today, *tables, port=port_of(self.base_url))
 
     def missed(self) -> str:
         """Say that the file of rows has none for this host and model, and what it has; empty where that is not so."""

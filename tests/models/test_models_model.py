@@ -1,7 +1,9 @@
 import json
 import subprocess
 import sys
+from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,18 @@ def test_a_contract_may_be_named_or_given() -> None:
     row = Contract(id="mine", base_url="https://api.example.com/v1/")
     model = Model("x", contract=row)
     assert (model.resolve(), model.base_url) == (row, "https://api.example.com/v1")
+
+
+def test_the_row_that_rules_is_that_of_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = tmp_path / "rows.toml"
+    rows.write_text('[[row]]\nid = "a"\nretention = "all"\n[[row]]\nid = "a"\neffective_from = 2999-01-02\n', "utf-8")
+    model = Model("x", base_url="http://127.0.0.1:1", contract=rows)
+    before = model.resolve()
+    assert (before.effective_from, before.retention) == ("1970-01-01", "all")
+    assert model.resolve() is before, "it is looked up once a day"
+    for day, since in ((1, "1970-01-01"), (2, "2999-01-02"), (3, "2999-01-02")):
+        monkeypatch.setattr("agentkit.models.model._today", partial(date, 2999, 1, day))
+        assert model.resolve().effective_from == since
 
 
 @pytest.mark.parametrize(
