@@ -49,7 +49,7 @@ class Drivers:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            **surroundings(side.key),
+            **surroundings(side),
         )
         self._processes[side.key] = process
         if "error" not in _line(process, GRACE):
@@ -84,9 +84,10 @@ def command(environment: Environment) -> list[str]:
     return [str(environment.python), "-W", "ignore"]
 
 
-def surroundings(key: str) -> dict[str, Any]:
-    """Return where it is started; `key` is the API key it is to use."""
-    return {"cwd": ROOT, "env": {**os.environ, **_QUIET, "BENCHMARK_KEY": key}}
+def surroundings(side: Side) -> dict[str, Any]:
+    """Return where it is started, with the API key it is to use and its event loop."""
+    own = {"BENCHMARK_KEY": side.key, "BENCHMARK_LOOP": side.home.loop}
+    return {"cwd": ROOT, "env": {**os.environ, **_QUIET, **own}}
 
 
 def _asked(process: "subprocess.Popen[str]", job: Job) -> Told:

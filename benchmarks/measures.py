@@ -261,7 +261,7 @@ def _started(environment: Environment, side: Side) -> Told:
         text=True,
         check=False,
         timeout=120,
-        **surroundings(side.key),
+        **surroundings(side),
     )
     if done.returncode:
         return {"error": done.stderr.strip().rpartition("\n")[2][:300]}

@@ -78,7 +78,8 @@ def _circumstances(rounds: int) -> str:
         f"Python {platform.python_version()} on {os.cpu_count()} cores. One run, everybody in turns, the median of "
         f"{rounds} rounds, or of as many as a side's share of time allows. CPU is the client process's, all threads. "
         "The service is the emulator in a process of its own; for growth, crowds and recording, where its judging is "
-        "what would be measured, one that answers the same and judges nothing. Machines differ: compare the ratios."
+        "what would be measured, one that answers the same and judges nothing. What is sent through aiohttp runs on "
+        "uvloop, agentkit and floors alike, as `agentkit[fast]` brings both. Machines differ: compare the ratios."
     )
 
 

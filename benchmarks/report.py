@@ -174,7 +174,8 @@ def sides(
             continue
         found = versions[side.home.name]
         told = ", ".join(f"{name} {found[name]}" for name in _named(side, found))
-        yield f"* {side.title} ({told}; {len(found)} packages). {' '.join(docs[side.driver].split())}"
+        loop = "" if side.home.loop == "asyncio" else f", on {side.home.loop}"
+        yield f"* {side.title} ({told}; {len(found)} packages{loop}). {' '.join(docs[side.driver].split())}"
 
 
 def _named(side: Side, found: dict[str, str]) -> list[str]:

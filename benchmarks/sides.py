@@ -11,11 +11,13 @@ class Home:
     """An environment of its own: its folder's name and what is installed in it.
 
     `own` is an extra of this project, whose dependencies are installed too: `""` for what it always needs, None: none.
+    `loop`: the event loop that its sides run on.
     """
 
     name: str
     requires: tuple[str, ...] = ()
     own: str | None = None
+    loop: Literal["asyncio", "uvloop"] = "asyncio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Side:
 
 
 PLAIN = Home("plain", ("httpx2>=2.12,<3",), own="")
-FAST = Home("fast", ("openai[aiohttp]>=3,<4", "httpx2>=2.12,<3"), own="fast")
+FAST = Home("fast", ("openai[aiohttp]>=3,<4", "httpx2>=2.12,<3"), own="fast", loop="uvloop")
 LANGGRAPH = Home(
     "langgraph",
     (

@@ -24,6 +24,7 @@ import anyio.to_thread
 
 MODEL = "deepseek-v4-flash"
 KEY = os.environ.get("BENCHMARK_KEY", "unused")  # the emulator keeps a prefix cache for each
+LOOP = os.environ.get("BENCHMARK_LOOP", "asyncio")
 QUESTION = "Read the whole book, page by page, and say when you are done."
 SCHEMA: dict[str, Any] = {
     "type": "function",
@@ -117,7 +118,7 @@ def serve(driver: Driver) -> None:
     os.dup2(2, 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard) if soft != hard else (soft, hard))
-    anyio.run(_serve, driver, out)
+    anyio.run(_serve, driver, out, backend_options={"use_uvloop": LOOP == "uvloop"})
 
 
 async def _serve(driver: Driver, out: TextIO) -> None:
