@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks import lean
 from benchmarks.drivers import Drivers, Told, command, surroundings
 from benchmarks.environments import ROOT, Environment
+from benchmarks.peers.shape import LAST
 from benchmarks.service import emulator, seen, serving
 from benchmarks.sides import Side
 from benchmarks.work import THINKING
@@ -131,7 +132,10 @@ def _judged(bench: Bench, side: Side, url: str) -> tuple[Told, Figures]:
 
 
 def requests(bench: Bench, contracts: dict[str, str]) -> Table:
-    """CPU and wall time per request, in sessions of some lengths, against the emulator; recording as the side does."""
+    """CPU and wall time per request, in sessions of some lengths, against the emulator; recording as the side does.
+
+    Of long sessions, CPU of the last ten requests apart: what a request costs behind so many steps.
+    """
     table: Table = defaultdict(dict)
     for steps in bench.scale.lengths:
         with ExitStack() as stack:
@@ -145,6 +149,8 @@ def requests(bench: Bench, contracts: dict[str, str]) -> Table:
             taken = bench.turns(bench.sides, give, warm=steps == bench.scale.lengths[0])
         for key, told in taken.items():
             table[key] |= _per(told, sessions * steps, f"{steps}", sessions * (steps - 1))
+            if f"cpu {steps}" in table[key] and sessions == 1 and told[-1]["last"] is not None:
+                table[key][f"last {steps}"] = median(each["last"] for each in told) / LAST
     return table
 
 

@@ -62,6 +62,8 @@ def _conformance(results: Results) -> Iterator[str]:
 def _requests(results: Results) -> Iterator[str]:
     lengths = _numbers(results["requests"], "cpu")
     columns = [(f"CPU ms, {n} steps", number(f"cpu {n}", _MS)) for n in lengths]
+    late = [n for n in lengths if any(f"last {n}" in each for each in results["requests"].values())]
+    columns += [(f"CPU ms, at step {n}", number(f"last {n}", _MS)) for n in late]
     columns += [(f"wall ms, {n} steps", number(f"wall {n}", _MS)) for n in lengths]
     loose = {key for key, each in results.get("conformance", {}).items() if each["contract"] == "generic"}
     contract = {side.key: ("off" if side.key in loose else "on") for side in ALL}

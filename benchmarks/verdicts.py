@@ -74,10 +74,13 @@ _Mine = Callable[[str, str], float | None]
 
 def _requests(results: Results, transport: str, mine: _Mine, beside: tuple[Side, Side]) -> Iterator[Bound]:
     unrecorded, sdk = beside
-    for steps, part in ((10, 3), (100, 15)):
-        name = f"cpu {steps}"
+    for name, part, shown in (
+        ("cpu 10", 3, "CPU per request, 10 steps"),
+        ("cpu 100", 15, "CPU per request, 100 steps"),
+        ("last 100", 15, "CPU of a request at step 100"),
+    ):
         least, who = best(results, "requests", name)
-        told = f"CPU per request, {steps} steps, {transport}"
+        told = f"{shown}, {transport}"
         yield Bound(told, mine("requests", name), least, 1 / part, f"best peer, {who}")
         floor = figure(results, "requests", sdk, name)
         yield Bound(told, mine("requests", name), floor, 1.6, "SDK fed with bytes")
