@@ -19,7 +19,7 @@ class Tray(Generic[T]):
 
     def __init__(self) -> None:
         self._items: deque[T] = deque()
-        self._waits: Any = None  # what whoever takes waits for
+        self._waits: Any = None  # what whoever takes has waited for last
         self._future = getattr(current_token().native_token, "create_future", None)  # none in Trio's loop
 
     def __len__(self) -> int:
@@ -28,13 +28,12 @@ class Tray(Generic[T]):
     def put(self, item: T) -> None:
         """Put something behind all that lies there."""
         self._items.append(item)
-        waits, self._waits = self._waits, None
-        if waits is None:
+        if self._waits is None:
             return
         if self._future is None:
-            waits.set()
-        elif not waits.done():  # it is, where whoever waited was called off
-            waits.set_result(None)
+            self._waits.set()
+        elif not self._waits.done():  # it is, where whoever waited was told already, or called off
+            self._waits.set_result(None)
 
     async def take(self) -> T:
         """Take what has lain there longest, waiting until there is something. A cancellation loses nothing."""

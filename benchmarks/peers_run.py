@@ -63,8 +63,8 @@ def _measured(bench: Bench, measure: str, results: dict[str, Any]) -> measures.T
 
 
 def _here() -> tuple[Side, ...]:
-    """Return the floors and agentkit as they run in this environment: on aiohttp, where it is installed."""
-    _, ours, unrecorded, sdk, bare = TRANSPORTS[1 if find_spec("aiohttp") else 0]
+    """Return the floors and agentkit as they run in this environment: with `agentkit[fast]`, where it is installed."""
+    _, ours, unrecorded, sdk, bare = TRANSPORTS[1 if find_spec("aiohttp") and find_spec("uvloop") else 0]
     return bare, sdk, unrecorded, ours
 
 
@@ -78,8 +78,8 @@ def _circumstances(rounds: int) -> str:
         f"Python {platform.python_version()} on {os.cpu_count()} cores. One run, everybody in turns, the median of "
         f"{rounds} rounds, or of as many as a side's share of time allows. CPU is the client process's, all threads. "
         "The service is the emulator in a process of its own; for growth, crowds and recording, where its judging is "
-        "what would be measured, one that answers the same and judges nothing. What is sent through aiohttp runs on "
-        "uvloop, agentkit and floors alike, as `agentkit[fast]` brings both. Machines differ: compare the ratios."
+        "what would be measured, one that answers the same and judges nothing. agentkit and floors on aiohttp run "
+        "on uvloop, as docs/fast.md says how to, all else in asyncio's own loop. Machines differ: compare the ratios."
     )
 
 

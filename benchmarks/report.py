@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from benchmarks.peers.shape import LAST
 from benchmarks.sides import ALL, Side
 from benchmarks.verdicts import Results, bounds
 
@@ -63,7 +64,7 @@ def _requests(results: Results) -> Iterator[str]:
     lengths = _numbers(results["requests"], "cpu")
     columns = [(f"CPU ms, {n} steps", number(f"cpu {n}", _MS)) for n in lengths]
     late = [n for n in lengths if any(f"last {n}" in each for each in results["requests"].values())]
-    columns += [(f"CPU ms, at step {n}", number(f"last {n}", _MS)) for n in late]
+    columns += [(f"CPU ms, requests {n - LAST} to {n - 1}", number(f"last {n}", _MS)) for n in late]
     columns += [(f"wall ms, {n} steps", number(f"wall {n}", _MS)) for n in lengths]
     loose = {key for key, each in results.get("conformance", {}).items() if each["contract"] == "generic"}
     contract = {side.key: ("off" if side.key in loose else "on") for side in ALL}
@@ -126,7 +127,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], Iterator[str]]]] = {
     "deltas": ("A streamed delta: one answer of 3,000", _deltas),
     "growth": ("Growth: a request in sessions of growing length, whose bytes all have to be sent", _growth),
     "crowd": ("Many at once: sessions of five steps, an answer takes 50 ms", _crowd),
-    "starting": ("Starting", _starting),
+    "starting": ("Starting, in asyncio's own loop", _starting),
     "recording": ("Recording and opening again", _recording),
 }
 

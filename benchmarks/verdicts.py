@@ -77,7 +77,7 @@ def _requests(results: Results, transport: str, mine: _Mine, beside: tuple[Side,
     for name, part, shown in (
         ("cpu 10", 3, "CPU per request, 10 steps"),
         ("cpu 100", 15, "CPU per request, 100 steps"),
-        ("last 100", 15, "CPU of a request at step 100"),
+        ("last 100", 15, "CPU per request, requests 90 to 99 of 100"),
     ):
         least, who = best(results, "requests", name)
         told = f"{shown}, {transport}"

@@ -45,7 +45,7 @@ SCHEMA: dict[str, Any] = {
 FOREVER = 1_000_000  # more steps than any session has: for those who would stop a long one
 CONNECTIONS = 1000  # the SDK's own limit, for clients that are made without it
 
-LAST = 10  # requests at the end of a session, of which CPU is told apart
+LAST = 10  # requests between the last tools of a session, of which CPU is told apart
 
 _looked_up: list[float] = []  # when, in CPU seconds of the process
 

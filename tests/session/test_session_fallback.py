@@ -177,7 +177,7 @@ async def test_the_next_turn_begins_with_the_first_also_in_the_same_run() -> Non
     assert (found.same, found.difference, found.requests) == (True, None, 4)
 
 
-async def test_a_replay_compares_each_binding_with_the_model_it_is_of() -> None:
+async def test_a_replay_compares_each_binding_with_the_model_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
     journal, a, b = MemoryJournal(), Named("a", wrong.Overloaded("a is down")), Named("b")
     how: dict[str, Any] = {"tools": [look, refund()], "deps_type": Till, "instructions": "Be kind."}
     async with session([a, b], journal, instructions="Be kind.") as one:
@@ -185,7 +185,8 @@ async def test_a_replay_compares_each_binding_with_the_model_it_is_of() -> None:
     assert (await replay(journal, "s", Agent([Named("a"), Named("b")], **how))).same
     assert (await replay(journal, "s", Agent([Named("b"), Named("a")], **how))).same  # who is first is no byte of it
     changed = Named("b")
-    changed._contract = changed.resolve().model_copy(update={"system_role": "developer"})  # noqa: SLF001 - its row today
+    row = changed.resolve().model_copy(update={"system_role": "developer"})
+    monkeypatch.setattr(changed, "resolve", lambda: row)  # its row today
     found = await replay(journal, "s", Agent([a, changed], **how))
     assert found.difference is not None
     assert "message 0" in found.difference

@@ -26,8 +26,11 @@ class Contracted(Played):
     """Plays turns under a contract of the test's own."""
 
     def __init__(self, contract: Contract, *turns: Any) -> None:
+        self._row = contract
         super().__init__(*turns)
-        self._contract = contract
+
+    def resolve(self) -> Contract:
+        return self._row
 
 
 # --- policies --------------------------------------------------------------------------------------------------------
