@@ -148,6 +148,7 @@ def requests(bench: Bench, contracts: dict[str, str]) -> Table:
 
             taken = bench.turns(bench.sides, give, warm=steps == bench.scale.lengths[0])
         for key, told in taken.items():
+            table[key]["contract"] = contracts.get(key, STRICT)
             table[key] |= _per(told, sessions * steps, f"{steps}", sessions * (steps - 1))
             if f"cpu {steps}" in table[key] and sessions == 1 and steps > LAST + 1:
                 table[key][f"last {steps}"] = median(each["last"] for each in told) / LAST

@@ -116,8 +116,10 @@ def test_what_was_not_measured_is_neither_kept_nor_missed() -> None:
 def test_a_table_says_where_a_side_was_cut_or_failed() -> None:
     results = measured(0.001, 0.001, 0.015)
     results["requests"][BARE.key] = {"error 10": "it went wrong"}
+    results["requests"][PEER.key]["contract"] = "generic"
     told = "\n".join(report.section(results, "requests"))
     assert f"| {PEER.title} | 15.00 | 15.00 |" in told
+    assert re.search(rf"{PEER.title}.*\| off \|", told)
     assert "cut at 9 s, 7 tools had run" in told
     assert re.search(r"bare httpx2 loop.*\| failed \|", told)
     assert "10: it went wrong" in told
