@@ -24,6 +24,7 @@ from agentkit import (
 )
 from agentkit import errors as wrong
 from agentkit.cli.story import told as story_of
+from agentkit.core.contract import Contract
 from agentkit.core.events import Prices
 from agentkit.core.loop import fold
 from agentkit.emulator import Call, Emulator, Fault, Reply
@@ -60,6 +61,13 @@ class Named(Played):
     def __init__(self, name: str, *turns: Any, usage: Usage | None = None) -> None:
         super().__init__(*turns, usage=usage)
         self.name = name
+
+
+class Changed(Named):
+    """One whose contract row is another one today."""
+
+    def resolve(self) -> Contract:
+        return super().resolve().model_copy(update={"system_role": "developer"})
 
 
 def session(
@@ -177,17 +185,14 @@ async def test_the_next_turn_begins_with_the_first_also_in_the_same_run() -> Non
     assert (found.same, found.difference, found.requests) == (True, None, 4)
 
 
-async def test_a_replay_compares_each_binding_with_the_model_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_replay_compares_each_binding_with_the_model_it_is_of() -> None:
     journal, a, b = MemoryJournal(), Named("a", wrong.Overloaded("a is down")), Named("b")
     how: dict[str, Any] = {"tools": [look, refund()], "deps_type": Till, "instructions": "Be kind."}
     async with session([a, b], journal, instructions="Be kind.") as one:
         await one.run("go")
     assert (await replay(journal, "s", Agent([Named("a"), Named("b")], **how))).same
     assert (await replay(journal, "s", Agent([Named("b"), Named("a")], **how))).same  # who is first is no byte of it
-    changed = Named("b")
-    row = changed.resolve().model_copy(update={"system_role": "developer"})
-    monkeypatch.setattr(changed, "resolve", lambda: row)  # its row today
-    found = await replay(journal, "s", Agent([a, changed], **how))
+    found = await replay(journal, "s", Agent([a, Changed("b")], **how))
     assert found.difference is not None
     assert "message 0" in found.difference
     assert "developer" in found.difference

@@ -1,7 +1,8 @@
 """Threads that were given up, barriers, calls at the same time, and outcomes that wait to be recorded."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from agentkit.driver import POLL
 from agentkit.events import ToolFinished, ToolStarted
 from agentkit.inbox import body_of
 from agentkit.journal.base import Appended, Batch, Lease
+from agentkit.tools.running import strays
 from tests.session.desk import Played, Till, asks, facts_of, file, refund, session_of, told, until
 
 pytestmark = pytest.mark.anyio
@@ -169,18 +171,25 @@ async def test_while_a_tool_runs_nobody_asks_the_journal_again_and_again() -> No
     assert told(model.requests[-1]) == ["0"]
 
 
-async def test_said_not_to_have_happened_it_does_not_start_again_while_its_thread_lives(bank: Bank) -> None:
-    session, model = at(bank, MemoryJournal())
+@asynccontextmanager
+async def _resumed_while_it_lives(session: Session[Bank, str]) -> AsyncIterator[list[Any]]:
+    """A call whose thread was given up, said not to have happened and resumed; what came of that when it is over."""
     result = await session.run("pay 7")
     await session.resolve(result.unknowns[0], Outcome.not_happened(), by="ann")
+    results: list[Any] = []
+
+    async def resume() -> None:
+        results.append(await session.resume())
+
     async with anyio.create_task_group() as tasks:
-        results: list[Any] = []
-
-        async def resume() -> None:
-            results.append(await session.resume())
-
         tasks.start_soon(resume)
-        await anyio.sleep(0.3)
+        await anyio.sleep(0.3)  # its second start is recorded, and waits for the thread of the first
+        yield results
+
+
+async def test_said_not_to_have_happened_it_does_not_start_again_while_its_thread_lives(bank: Bank) -> None:
+    session, model = at(bank, MemoryJournal())
+    async with _resumed_while_it_lives(session) as results:
         assert not bank.paid
         bank.gate.set()
     assert results[0].output == "done"
@@ -190,23 +199,13 @@ async def test_said_not_to_have_happened_it_does_not_start_again_while_its_threa
 
 async def test_cancelled_while_its_thread_lives_nobody_says_that_nothing_happened(bank: Bank) -> None:
     session, _ = at(bank, MemoryJournal())
-    result = await session.run("pay 7")
-    await session.resolve(result.unknowns[0], Outcome.not_happened(), by="ann")
-    async with anyio.create_task_group() as tasks:
-        results: list[Any] = []
-
-        async def resume() -> None:
-            results.append(await session.resume())
-
-        tasks.start_soon(resume)
-        await anyio.sleep(0.3)  # its second start is recorded, and waits for the thread of the first
+    async with _resumed_while_it_lives(session) as results:
         await session.cancel(by="dan")
     (unknown,) = results[0].unknowns
     assert unknown.why == "an earlier attempt of this call still runs in this process"
     assert not await facts_of(session, ToolFinished)
     bank.gate.set()
-    await until(lambda: bank.paid)
-    await anyio.sleep(0.05)
+    await until(lambda: not strays("s"))
     assert (await session.resume()).status == "cancelled"
     (late,) = await facts_of(session, ToolFinished)
     assert (late.failed, text_of(late.parts)) == (False, "paid 7 late")
