@@ -6,7 +6,6 @@ so there is nothing here to resume: a driver that loads a session goes on with i
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -33,6 +32,7 @@ from agentkit.core.loop import commands
 from agentkit.core.messages import Text, text_of
 from agentkit.core.output import checks
 from agentkit.core.owed import awaits, cut_short
+from agentkit.core.replacing import replace
 from agentkit.core.state import Phase
 from agentkit.errors import JournalError, ProtocolError
 from agentkit.hands import Hands
@@ -71,7 +71,7 @@ class Driver:
         self._shown: list[Piece] = []
         self._mail, self._has_mail = anyio.Event(), True
         self._held_up = False  # something owed is not begun, as an earlier attempt at it still lives
-        self._news = Tray[News]()
+        self._news: Tray[News] = Tray()
         self._room = means.dispatch.room(recorder.session_id)  # held, so that it is not made anew at each call
 
     async def drive(self) -> None:

@@ -28,7 +28,7 @@ class Hands:
         if self._idle:
             tray = self._idle.pop()
         else:
-            tray = Tray[Apart]()
+            tray = Tray()
             self._tasks.start_soon(self._go_on, tray)
         tray.put(Apart(work, copy_context()))
 

@@ -175,7 +175,7 @@ class Session(Generic[D, O]):
                 self._means = await means_for(self._agent, self._deps, self._recorder)
             alike = self._means.answering.alike(self._recorder.state.bound)
             again = await judge(self._recorder, alike, self._agent.upgrades)
-            await self._begin(lease, said, mends=mends)
+            await self._begin(lease, self._means, said, mends=mends)
             with self._observed():
                 await Driver(self._recorder, self._means, stream=self._streams > 0, again=again).drive()
         except (Exception, SystemExit) as error:
@@ -190,10 +190,12 @@ class Session(Generic[D, O]):
             await children.tell(self._journal, self.id, state.parent, str(state.seq))
         return True
 
-    async def _begin(self, lease: Lease, said: str | None, *, mends: bool) -> None:
+    async def _begin(self, lease: Lease, means: Means, said: str | None, *, mends: bool) -> None:
         state = self._recorder.state
         if not state.uid:
-            await self._recorder.record(SessionStarted(lease.uid, self._agent.name, parent=self._caller), then=False)
+            started = SessionStarted(lease.uid, self._agent.name, parent=self._caller)
+            who = means.answering.now(state)
+            await self._recorder.record(started, who.bound, blobs=who.blobs, then=False)
         elif lease.uid != state.uid:  # it was imported: nothing decided elsewhere counts here
             void = (RunStarted(process_name()),) if state.flight else ()
             await self._recorder.record(*void, Forked(state.uid, state.seq, lease.uid), then=False)

@@ -20,8 +20,11 @@ PAGE = 100  # rows
 LastMail: TypeAlias = tuple[int, int, str, int]
 """A row of the inbox, by number, session, dedup and time."""
 
-_INBOX = "select n, kind, dedup, body, by, at, taken_seq from inbox where session = ? order by n"
-_UNTAKEN = _INBOX.replace("order", "and taken_seq is null order")
+_INBOX = (
+    "select i.n, i.kind, i.dedup, i.body, i.by, i.at, i.taken_seq, s.data_key_id from session s"
+    " join inbox i on i.session = s.n where s.id = ? order by i.n"
+)
+_UNTAKEN = _INBOX.replace("order", "and i.taken_seq is null order")
 NOW = "cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"  # milliseconds since 1970, UTC
 # What was begun and lies still goes before what is new: in a long queue, a dead worker's sessions would be the last.
 # The last column: whether the lease lasts, as `sqlite_write.lasts` tells. Each candidate has an index of its own; a
@@ -171,12 +174,9 @@ def blob(db: sqlite3.Connection, session_id: str, name: str, seal: Seal) -> byte
 
 def inbox(db: sqlite3.Connection, session_id: str, seal: Seal, *, taken: bool) -> list[InboxRow]:
     """Return a session's rows nobody has taken, or all, oldest first."""
-    session = db.execute("select n, data_key_id from session where id = ?", (session_id,)).fetchone()
-    if session is None:
-        return []
-    found = db.execute(_INBOX if taken else _UNTAKEN, session[:1]).fetchall()
-    sealer = seal.of(session[1], session_id) if found else PLAIN
-    return [inbox_row(row, sealer) for row in found]
+    found = db.execute(_INBOX if taken else _UNTAKEN, (session_id,)).fetchall()
+    sealer = seal.of(found[0][-1], session_id) if found else PLAIN
+    return [inbox_row(row[:-1], sealer) for row in found]
 
 
 def inbox_row(row: tuple[Any, ...], sealer: Sealer) -> InboxRow:

@@ -8,8 +8,9 @@ import pytest
 
 from agentkit import Agent, MemoryJournal, ModelSettings, Outcome, Session, ToolContext, replay, tool
 from agentkit.core.events import Compacted, ModelStarted
-from agentkit.events import AgentBound, CallClosed
-from agentkit.testing import Died
+from agentkit.events import AgentBound, CallClosed, SessionStarted
+from agentkit.journal.base import Batch, Placed
+from agentkit.testing import Died, Fault, FaultyJournal
 from tests.journal.personal import found
 from tests.session.desk import Played, Till, asks, facts_of, file, look, lose_the_line, refund, session_of, told
 
@@ -102,6 +103,30 @@ async def test_the_same_agent_again_is_no_new_binding() -> None:
             assert len(await facts_of(session, AgentBound)) == 1
     replayed = await replay(journal, "s", agent_of(model, look))
     assert (replayed.same, replayed.difference) == (True, None)
+
+
+@pytest.mark.parametrize(("fault", "kept"), [("die before", []), ("die after", ["SessionStarted", "AgentBound"])])
+async def test_a_session_begins_in_one_batch_with_who_answers(fault: Fault, kept: list[str]) -> None:
+    inner, model = MemoryJournal(), Played("one")
+    dying = FaultyJournal(inner, at=1, fault=fault)
+    async with session_of(model, dying, Till(), look) as session:
+        with pytest.raises((Died, BaseExceptionGroup)):
+            await session.run("a", id="m1")
+    await dying.bury()
+    assert [type(record.event).__name__ async for record in inner.read("s")] == kept
+    async with session_of(model, inner, Till(), look) as session:
+        assert (await session.run("a", id="m1")).output == "one"
+        assert len(await facts_of(session, AgentBound)) == len(await facts_of(session, SessionStarted)) == 1
+
+
+async def test_a_session_that_was_begun_and_not_bound_is_bound_when_it_goes_on() -> None:
+    journal = MemoryJournal()
+    lease = await journal.claim("s", uid="uid-1", agent="agent", owner="who was killed")
+    await journal.append(lease, 0, Batch([Placed(SessionStarted("uid-1", "agent"), 0, None)]))
+    await journal.release(lease)
+    async with session_of(Played("one"), journal, Till(), look) as session:
+        assert (await session.run("a")).output == "one"
+        assert len(await facts_of(session, AgentBound)) == 1
 
 
 async def test_a_session_with_a_compaction_goes_on_and_replays() -> None:

@@ -108,7 +108,7 @@ async def test_only_those_are_said_to_have_been_tried_that_were() -> None:
     down = wrong.Overloaded("b is down")
     a = Named("a", "never asked", wrong.Overloaded("a is down"))
     inner = MemoryJournal()
-    journal = FaultyJournal(inner, at=5, fault="die after")  # behind the result of the call
+    journal = FaultyJournal(inner, at=4, fault="die after")  # behind the result of the call
     with pytest.raises((Died, BaseExceptionGroup)):
         async with session([Named("b", asks(("look", {"order": "7"})))], journal) as one:
             await one.run("go", id="m")

@@ -106,7 +106,7 @@ async def test_a_journal_that_fails_is_raised(journal: Journal) -> None:
     assert await drive(journal, Agent(Played()), "s") == "done"
 
 
-IN_HAND: list[tuple[int, Fault]] = [(4, "full"), (4, "uncertain before"), (5, "full"), (5, "uncertain after")]
+IN_HAND: list[tuple[int, Fault]] = [(3, "full"), (3, "uncertain before"), (4, "full"), (4, "uncertain after")]
 
 
 async def test_a_session_whose_records_are_damaged_is_a_dead_letter_that_is_told(
