@@ -88,19 +88,18 @@ class Driver:
             raise alone(group) from None
 
     async def _drive_with(self, tasks: TaskGroup) -> None:
-        tasks.start_soon(self._watch_inbox)
+        hands, watching = Hands(tasks), anyio.CancelScope()
+        tasks.start_soon(self._watch_inbox, watching)
         try:
-            await self._loop(Hands(tasks))
+            await self._loop(hands)
         except (Exception, anyio.get_cancelled_exc_class()):
             await self._wind_up()
             raise
         finally:
-            self._drop_all(tasks)
-
-    def _drop_all(self, tasks: TaskGroup) -> None:
-        for scope in self._flying.values():
-            scope.cancel()
-        tasks.cancel_scope.cancel()
+            hands.end()
+            watching.cancel()
+            for scope in self._flying.values():
+                scope.cancel()
 
     async def _loop(self, hands: Hands) -> None:
         while True:
@@ -242,15 +241,16 @@ class Driver:
         except JournalError:
             return  # it is in `kept` or handed over, and the error that ended the drive is on its way to the caller
 
-    async def _watch_inbox(self) -> None:
+    async def _watch_inbox(self, watching: anyio.CancelScope) -> None:
         journal, session_id = self._recorder.journal, self._recorder.session_id
-        while True:
-            await self._mail.wait()  # what is there at first is taken before anything is watched
-            await journal.changed(session_id, MAIL_ONLY, LOOK)
-            if not await journal.inbox(session_id):
-                continue
-            self._mail, self._has_mail = anyio.Event(), True
-            self._news.put((None, ()))
+        with watching:
+            while True:
+                await self._mail.wait()  # what is there at first is taken before anything is watched
+                await journal.changed(session_id, MAIL_ONLY, LOOK)
+                if not await journal.inbox(session_id):
+                    continue
+                self._mail, self._has_mail = anyio.Event(), True
+                self._news.put((None, ()))
 
     async def _take_inbox(self) -> bool:
         """Turn what others left into facts, or into the fact that it was refused; tell whether there was any."""

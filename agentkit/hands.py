@@ -16,12 +16,12 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Hands:
-    """The tasks of one task group that work. They end with it: whoever leaves the group cancels it first."""
+    """The tasks of one task group that work. Whoever leaves the group ends them first, or cancels it."""
 
     def __init__(self, tasks: TaskGroup) -> None:
         self._tasks = tasks
         self.scope = type(tasks.cancel_scope)  # which library runs the event loop is not looked up at each command
-        self._idle: list[Tray[Apart]] = []
+        self._idle: list[Tray[Apart | None]] = []
 
     def start(self, work: Work) -> None:
         """Do a piece of work, beside all that was started before. What it raises ends the task group."""
@@ -32,10 +32,18 @@ class Hands:
             self._tasks.start_soon(self._go_on, tray)
         tray.put(Apart(work, copy_context()))
 
-    async def _go_on(self, tray: "Tray[Apart]") -> None:
+    def end(self) -> None:
+        """Let the tasks go that have nothing to do.
+
+        A task of a group that is cancelled keeps its frames, and all they know, until Python's garbage collector comes
+        by (anyio's callback holds the error, whose traceback holds the callback): of a session, the conversation.
+        """
+        while self._idle:
+            self._idle.pop().put(None)
+
+    async def _go_on(self, tray: "Tray[Apart | None]") -> None:
         try:
-            while True:
-                work = await tray.take()
+            while (work := await tray.take()) is not None:
                 await work
                 self._idle.append(tray)
         finally:  # a cancel of the group ends a task that waits, and work that is shielded may still be started

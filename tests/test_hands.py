@@ -35,6 +35,29 @@ async def test_a_task_that_has_nothing_to_do_works_again() -> None:
     assert len(set(done)) == 1
 
 
+async def test_those_that_have_nothing_to_do_are_let_go_and_the_others_work_on() -> None:
+    done: list[int] = []
+    work, go_on = _noting(done), anyio.Event()
+
+    async def last() -> None:
+        await go_on.wait()
+        done.append(0)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            hands = Hands(tasks)
+            hands.start(last)
+            hands.start(work())
+            await anyio.wait_all_tasks_blocked()
+            hands.end()
+            await anyio.wait_all_tasks_blocked()
+            go_on.set()
+            await anyio.wait_all_tasks_blocked()
+            hands.end()
+        assert not tasks.cancel_scope.cancel_called
+    assert done[1:] == [0]
+
+
 async def test_work_waits_for_no_other_work() -> None:
     first, second = anyio.Event(), anyio.Event()
 

@@ -1,17 +1,19 @@
 """A turn that is called off between the record of a start and the start itself: nothing ran, and that is known."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from agentkit import Agent, Approvals, Session, Usage, tool
+from agentkit import Agent, Approvals, MemoryJournal, Session, ToolContext, Usage, tool
 from agentkit.core.events import CancelRequested
 from agentkit.core.messages import text_of
 from agentkit.events import CallClosed, ModelInterrupted, ToolFinished, ToolStarted, ToolUnknown, TurnEnded
 from agentkit.inbox import body_of
 from agentkit.models.base import Show
+from agentkit.testing import FaultyJournal, until_death
 from tests.session.desk import USAGE, Answer, Played, Till, asks, facts_of, file, look, refund
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +118,23 @@ async def test_a_model_that_was_never_asked_ends_the_turn_and_costs_nothing(tmp_
         assert (never.why, never.usage) == ("cancelled by dan, before it began", Usage())
         assert (result.usage, len(model.requests)) == (USAGE, 1)
         assert (await session.run("and now?")).output == "done"
+
+
+@tool(effect="read")
+async def wait_for_ever(ctx: ToolContext[Till]) -> str:
+    """Wait for ever."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        ctx.deps.done.append("told to stop")
+    return "never"
+
+
+async def test_what_runs_is_told_to_stop_where_something_beyond_any_error_ends_the_drive() -> None:
+    calls = asks(("wait_for_ever", {}), ("look", {"order": "7"}))
+    agent, till = Agent(Played(calls), tools=[wait_for_ever, look], deps_type=Till), Till()
+    dying = FaultyJournal(MemoryJournal(), at=4, fault="die before")  # the outcome of the call that ends
+    with anyio.fail_after(10):
+        async with Session(agent, "s", journal=dying, deps=till) as session:
+            assert await until_death(partial(session.run, "go"))
+    assert till.done == ["look 7", "told to stop"]
