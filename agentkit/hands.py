@@ -33,7 +33,7 @@ class Hands:
         tray.put(Apart(work, copy_context()))
 
     def end(self) -> None:
-        """Let the tasks go that have nothing to do.
+        """Let the tasks go that have nothing to do; one that still works would wait for more, and the group for it.
 
         A task of a group that is cancelled keeps its frames, and all they know, until Python's garbage collector comes
         by (anyio's callback holds the error, whose traceback holds the callback): of a session, the conversation.

@@ -175,8 +175,8 @@ class Session(Generic[D, O]):
                 self._means = await means_for(self._agent, self._deps, self._recorder)
             alike = self._means.answering.alike(self._recorder.state.bound)
             again = await judge(self._recorder, alike, self._agent.upgrades)
-            await self._begin(lease, self._means, said, mends=mends)
             with self._observed():
+                await self._begin(lease, self._means, said, mends=mends)
                 await Driver(self._recorder, self._means, stream=self._streams > 0, again=again).drive()
         except (Exception, SystemExit) as error:
             trouble = None if getattr(error, "passing", False) else in_words(self._journal.redaction, error)

@@ -1,4 +1,4 @@
-"""What a session knew is given back when it is over, and not when Python's garbage collector comes by."""
+"""What a session knew is given back when it has ended by itself, and not when Python's garbage collector comes by."""
 
 import gc
 from pathlib import Path

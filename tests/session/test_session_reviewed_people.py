@@ -1,6 +1,7 @@
 """What people, policies and readers see is what was meant: contexts, clocks, decisions, notes, log lines, replays."""
 
 import logging
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -148,6 +149,16 @@ async def test_a_result_found_out_later_also_begins_with_the_note_of_the_edit(fo
 
 
 # --- readers ---------------------------------------------------------------------------------------------------------
+
+
+async def test_each_record_has_its_line_from_the_first_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="agentkit")
+    journal = MemoryJournal()
+    async with session_of(Played("done"), journal) as session:
+        await session.run("go")
+    recorded = [type(record.event).__name__ async for record in journal.read("s")]
+    assert re.findall(r"event='(\w+)'", caplog.text) == recorded
+    assert recorded[:2] == ["SessionStarted", "AgentBound"]
 
 
 async def test_log_lines_hold_no_argument_and_no_text_of_an_exception(caplog: pytest.LogCaptureFixture) -> None:
