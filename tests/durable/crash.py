@@ -35,6 +35,7 @@ from tests.durable.world import World, done
 from tests.forked import Forked
 
 ROOT = Path(__file__).parents[2]
+ASKED = 4  # events, from SessionStarted to ModelStarted
 Process = subprocess.Popen[str]
 
 
@@ -117,21 +118,38 @@ async def say_everything(plan: Plan, journal: Journal, port: int) -> None:
         await plan.ground.wake(engine, name, "m1")
 
 
-async def kill_one(hired: Crew, chance: random.Random) -> Killed:
-    """Kill a worker that has work, at a random moment, when between a fifth and three fifths of all is done."""
+async def kill_one(hired: Crew, journal: Journal, chance: random.Random) -> Killed:
+    """Kill a worker in the middle of a turn, at a random moment, when between a fifth and three fifths of all is done.
+
+    It is frozen while it is looked whether it is in the middle of one: at another moment nobody would feel its death.
+    """
     plan, fraction = hired.plan, chance.uniform(0.2, 0.6)
     with anyio.fail_after(600):
         while _effects(hired) < fraction * plan.sessions * plan.steps:
             assert all(worker.poll() is None for worker in hired.workers), hired.log
             await anyio.sleep(0.02)
     await anyio.sleep(chance.uniform(0, 0.1))
-    busy = {line.words[2] for line in hired.world.lines("paid")[-plan.workers :]}
-    victim = chance.choice([worker for worker in hired.workers if str(worker.pid) in busy])
+    while True:
+        victim = chance.choice(await _busy(hired, journal))
+        victim.send_signal(signal.SIGSTOP)
+        if victim in await _busy(hired, journal):
+            break
+        victim.send_signal(signal.SIGCONT)
     hired.workers.remove(victim)
     at = time.time()
     victim.kill()
     victim.communicate()
     return Killed(victim.pid, at, fraction)
+
+
+async def _busy(hired: Crew, journal: Journal) -> list[Process]:
+    """Return the workers that drive a turn of which start, binding, message and a model's call are recorded."""
+    heads = [await journal.head(name) for name in hired.plan.names]
+    open_turns = [head for head in heads if head is not None and head.status == "open" and head.last_seq >= ASKED]
+    owners = {(head.owner or "").partition(" ")[0] for head in open_turns}  # SQLite's tells more behind the name
+    busy = [each for each in hired.workers if any(owner.endswith(f":{each.pid}") for owner in owners)]
+    assert busy, "all is done: nobody would feel a death any more"
+    return busy
 
 
 def _effects(hired: Crew) -> int:
@@ -227,7 +245,7 @@ async def experiment(plan: Plan) -> Figures:
         for _ in range(plan.workers):
             hired.hire()
         await say_everything(plan, journal, hired.port)
-        killed = await kill_one(hired, chance)
+        killed = await kill_one(hired, journal, chance)
         await settled(hired, journal, seconds=60 + plan.sessions * plan.steps / 10)
         unknowns, before = await parked(journal), await histories(plan, journal)
         check_parked(before, unknowns, hired.world, killed.pid)
