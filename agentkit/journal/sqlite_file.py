@@ -5,12 +5,11 @@ Another reads and notices what other processes commit.
 """
 
 import logging
-import math
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +19,7 @@ from agentkit.journal import sqlite_write
 from agentkit.journal.base import MAIL_ONLY, Lease
 from agentkit.journal.bells import Bells
 from agentkit.journal.owner import Owner
+from agentkit.journal.renewal import Held, Renewal
 from agentkit.journal.seal import Seal
 from agentkit.journal.sqlite_open import be_patient, explained, open_reader, open_writer, waiting
 from agentkit.journal.sqlite_read import LastMail, mail, version, with_news
@@ -34,56 +34,6 @@ _CHECKPOINT_SECONDS = 1  # closing does not wait longer for other processes that
 _OPEN: dict[tuple[int, str], "SQLiteFile"] = {}
 _LOCK = threading.Lock()
 _LOG = logging.getLogger(__name__)
-
-
-class Renewal:
-    """The writer's chore: renew every held lease three times within its TTL."""
-
-    def __init__(self) -> None:
-        # By session id, with its TTL in milliseconds; of whoever has the writer's turn.
-        self.held: dict[str, tuple[Lease, int]] = {}
-        self._shortest = 0  # of their TTLs, and of those that were held since the last time
-        self._looked = self._due = 0.0  # when it was asked last; when there will be something to do
-
-    def hold(self, lease: Lease, ttl: int) -> bool:
-        """Renew a lease from now on; tell whether `pause` is shorter for it: the thread sleeps as it was told before.
-
-        Asked between all jobs, `pause` must not walk over a crowd's leases.
-        """
-        before, now = self._shortest, time.monotonic()
-        self.held[lease.session_id] = (lease, ttl)
-        self._shortest = min(ttl, before or ttl)
-        if self._shortest == before:
-            return False
-        self._looked, due = (self._looked, self._due) if before else (now, math.inf)
-        self._due = min(due, now + ttl / 3000)
-        return True
-
-    def drop(self, lease: Lease) -> None:
-        """Renew a lease no longer."""
-        held, _ = self.held.get(lease.session_id, (None, 0))
-        if held is not None and (held.uid, held.epoch) == (lease.uid, lease.epoch):
-            del self.held[lease.session_id]
-
-    def pause(self) -> float | None:
-        """Return the time from the last look until a third of the shortest lease is over; None: none is held."""
-        return max(0.0, self._due - self._looked) if self._shortest else None
-
-    def __call__(self, db: sqlite3.Connection) -> None:
-        """Renew. It may fail: the fence protects the journal, the lease only saves work.
-
-        Jobs wait behind it: it does not wait for the lock longer than until it is due again.
-        """
-        if not self.held:
-            self._shortest = 0
-            return
-        self._looked = time.monotonic()
-        if self._looked < self._due:
-            return  # whoever is frozen while he writes holds up all others: nothing is written before it is due
-        third = self._shortest / 3000
-        self._due = self._looked + third
-        with waiting(db, third):
-            sqlite_write.renew(db, self.held.values())
 
 
 class _Watch(Bells):
@@ -123,7 +73,7 @@ class SQLiteFile:
     def __init__(self, key: tuple[int, str], *, create: bool) -> None:
         path = Path(key[1])
         self._key, self._users, self._is_open = key, 0, False
-        self._leases, self.watch = Renewal(), _Watch()
+        self._leases, self.watch = Renewal(_renew), _Watch()
         self._log, self._again = Path(f"{path}-wal"), 0.0
         writes, reads = f"{path.name} writer", f"{path.name} reader"
         self.writer = JournalThread(
@@ -205,11 +155,16 @@ class SQLiteFile:
 
     def _settle(self, db: sqlite3.Connection) -> None:
         try:
-            sqlite_write.release(db, [lease for lease, _ in self._leases.held.values()])
+            sqlite_write.release(db, self._leases.drop_all())
             with waiting(db, _CHECKPOINT_SECONDS):
                 db.execute("pragma wal_checkpoint(truncate)").fetchone()
         except (JournalError, sqlite3.Error) as error:  # nothing recorded is at stake: leases run out, the log is read
             _LOG.warning("%s was not closed cleanly: %s", self._key[1], error)
+
+
+def _renew(db: sqlite3.Connection, held: Collection[Held], patience: float) -> None:
+    with waiting(db, patience):
+        sqlite_write.renew(db, held)
 
 
 def _is_long(log: Path) -> bool:

@@ -27,6 +27,7 @@ from agentkit.journal.base import (
 from agentkit.journal.codec import Stored, codec
 from agentkit.journal.fencing import fenced
 from agentkit.journal.owner import Owner
+from agentkit.journal.renewal import Held
 from agentkit.journal.seal import Mail, Seal, Sealer
 from agentkit.journal.sqlite_read import inbox_row, milliseconds, moment, refuse_erased
 from agentkit.journal.sqlite_transaction import transaction
@@ -85,7 +86,7 @@ def claim(
     return Lease(session_id, epoch + 1, last_seq, created=last_seq == 0, tries=tries + 1, **taken)
 
 
-def renew(db: sqlite3.Connection, held: Iterable[tuple[Lease, int]]) -> None:
+def renew(db: sqlite3.Connection, held: Iterable[Held]) -> None:
     """Renew leases, each for so many milliseconds; those that are no longer ours are left alone."""
     with transaction(db, "renewal of leases") as now:
         db.executemany(

@@ -3,7 +3,6 @@
 import logging
 import sqlite3
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from agentkit.errors import Fenced, ForeignJournal, JournalError, SessionBusy
 from agentkit.journal import SQLiteJournal
 from agentkit.journal.base import Asked, Batch, Lease, Placed
 from agentkit.journal.bells import Bell
-from agentkit.journal.sqlite_file import Renewal, enter
-from agentkit.journal.sqlite_open import open_writer
+from agentkit.journal.sqlite_file import enter
 from agentkit.journal.sqlite_transaction import transaction
 
 pytestmark = pytest.mark.anyio
@@ -242,41 +240,6 @@ async def test_a_lease_is_renewed_from_its_claim_on(tmp_path: Path) -> None:
     assert first.lease_until is not None
     assert later.lease_until is not None
     assert later.lease_until > first.lease_until
-
-
-def test_when_no_lease_is_held_any_more_the_thread_sleeps(tmp_path: Path) -> None:
-    chore, db = Renewal(), open_writer(tmp_path / "j.db", create=True)
-    lease = Lease("s", 1, 0, created=True)
-    assert chore.hold(lease, 300)  # the thread sleeps until it is told
-    chore.drop(replace(lease, uid="of an erased session of this id"))
-    assert chore.held
-    chore.drop(lease)
-    assert not chore.held
-    assert chore.pause() == pytest.approx(0.1)
-    assert not chore.hold(lease, 300)  # a session behind this one need not wake it
-    chore.drop(lease)
-    chore(db)
-    assert chore.pause() is None
-    assert chore.hold(lease, 300)
-    assert not chore.hold(lease, 400)
-    db.close()
-
-
-def test_a_lease_that_was_given_just_now_is_not_renewed(tmp_path: Path) -> None:
-    chore, db, asked = Renewal(), open_writer(tmp_path / "j.db", create=True), list[str]()
-    db.set_trace_callback(asked.append)
-    chore.hold(Lease("s", 1, 0, created=True), 600)
-    time.sleep(0.1)
-    chore(db)
-    assert not asked
-    pause = chore.pause()
-    assert pause is not None
-    assert pause < 0.101, "it is due when a third of its time is over, however often that is looked at"
-    time.sleep(pause)
-    chore(db)
-    assert any("lease_until" in each for each in asked)
-    assert chore.pause() == pytest.approx(0.2)
-    db.close()
 
 
 async def test_half_a_character_in_an_id_is_an_error_in_words(tmp_path: Path) -> None:

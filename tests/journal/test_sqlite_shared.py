@@ -28,7 +28,7 @@ async def test_a_lease_shorter_than_all_others_is_renewed_in_its_own_time(tmp_pa
     path = tmp_path / "j.db"
     async with SQLiteJournal(path, ttl=3600) as long, SQLiteJournal(path, ttl=0.3) as short:
         await long.claim("long", uid="u", agent="a", owner="test")
-        await anyio.sleep(0.05)  # the thread has renewed the first one, and sleeps for twenty minutes
+        await anyio.sleep(0.05)  # the thread has looked at the first one, and sleeps for twenty minutes
         await short.claim("short", uid="u", agent="a", owner="test")
         await anyio.sleep(0.6)
         with sqlite3.connect(path) as db:

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from agentkit.journal.postgres.link import OPENING_SECONDS, Attempt, Link
 from agentkit.journal.postgres.schema import check
 from agentkit.journal.postgres.watch import Listener, Notifier
 from agentkit.journal.postgres.write import Claim
+from agentkit.journal.renewal import Held, Renewal
 from agentkit.journal.seal import Seal
 from agentkit.journal.thread import JournalThread, NoChore
 
@@ -34,22 +35,8 @@ _LOCK = threading.Lock()
 _LOG = logging.getLogger(__name__)
 
 
-class _Renewal:
-    """The chore of one thread: renew every held lease three times within its TTL."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, tuple[Lease, int]] = {}  # by session id, with its TTL in milliseconds
-        self.lock = threading.Lock()
-
-    def pause(self) -> float | None:
-        with self.lock:
-            return min((ttl for _, ttl in self.held.values()), default=0) / 3000 or None
-
-    def __call__(self, link: Link) -> None:
-        with self.lock:
-            held = list(self.held.values())
-        # It may fail: the fence protects the journal, the lease only saves work.
-        link.run("renewal of leases", lambda attempt: write.renew(attempt, held), patience=(self.pause() or 0) / 2)
+def _renew(link: Link, held: Collection[Held], patience: float) -> None:
+    link.run("renewal of leases", lambda attempt: write.renew(attempt, held), patience=patience / 2)
 
 
 class Database:
@@ -58,7 +45,7 @@ class Database:
     def __init__(self, key: tuple[int, str]) -> None:
         address = key[1]
         self._key, self._users = key, 0
-        self._leases, self._appends, self._notifier, self.bells = _Renewal(), Appends(), Notifier(), Listener()
+        self._leases, self._appends, self._notifier, self.bells = Renewal(_renew), Appends(), Notifier(), Listener()
 
         def connect() -> Link:
             return Link(address)
@@ -115,9 +102,8 @@ class Database:
         def work(attempt: Attempt) -> Lease:
             lease = claim(attempt)
             self._appends.forget(claim.session_id)
-            with self._leases.lock:
-                self._leases.held[claim.session_id] = (lease, claim.ttl)
-            self._renewer.nudge()
+            if self._leases.hold(lease, claim.ttl):
+                self._renewer.nudge()
             return lease
 
         return await self.write(claim.session_id, f"claim of session {claim.session_id!r}", work, patience=patience)
@@ -136,13 +122,10 @@ class Database:
         name = lease.session_id
 
         def work(attempt: Attempt) -> None:
-            with self._leases.lock:
-                held, _ = self._leases.held.get(name, (None, 0))
-                if is_mine := held is None or (held.uid, held.epoch) == (lease.uid, lease.epoch):
-                    self._leases.held.pop(name, None)
+            is_last = self._leases.drop(lease)
             self._appends.restore(attempt, lease)
             write.release(attempt, [lease], seal.trouble(lease.data_key, name, trouble))
-            if is_mine:
+            if is_last:
                 self._appends.forget(name)
 
         await self.write(name, f"release of session {name!r}", work, patience=patience)
@@ -159,8 +142,7 @@ class Database:
             await thread.close(lambda _: None)
 
     def _settle(self, link: Link) -> None:
-        held = [lease for lease, _ in self._leases.held.values()]
-        self._leases.held.clear()
+        held = self._leases.drop_all()
         if not held:
             return
         try:

@@ -17,6 +17,7 @@ from agentkit.journal.owner import Owner
 from agentkit.journal.postgres.append import sealed
 from agentkit.journal.postgres.link import Attempt, Row, transaction
 from agentkit.journal.postgres.read import inbox_row, moment, wake_of
+from agentkit.journal.renewal import Held
 from agentkit.journal.seal import Mail, Seal, Sealer
 
 
@@ -71,7 +72,7 @@ class Claim:
         return Lease(session_id, epoch, last_seq, created=created, tries=tries, at=now, data_key=key, uid=uid)
 
 
-def renew(attempt: Attempt, held: Collection[tuple[Lease, int]]) -> None:
+def renew(attempt: Attempt, held: Collection[Held]) -> None:
     """Renew leases, each for so many milliseconds; those that are no longer ours are left alone."""
     attempt.rows(  # what a crash of the server undoes of it is renewed the next time: no need to wait for the disk
         # A row that somebody holds (our own append, which renews it; a claimer) is passed over: waiting for it
