@@ -16,8 +16,8 @@ class Renewal(Generic[C]):
     """The chore of one thread: renew every held lease three times within its TTL.
 
     Args:
-        renew: does it, for all at once, and gives up behind so many seconds. It may fail: the fence protects the
-            journal, the lease only saves work.
+        renew: does it, for all at once; behind so many seconds it is not tried again. It may fail: the fence
+            protects the journal, the lease only saves work.
         clock: seconds that never go back.
     """
 
@@ -41,8 +41,8 @@ class Renewal(Generic[C]):
             self._shortest = min(ttl, before or ttl)
             if self._shortest == before:
                 return False
-            self._looked, due = (self._looked, self._due) if before else (now, math.inf)
-            self._due = min(due, now + ttl / 3000)
+            # As if it had just looked: its last chore may have taken long, and the pause counts from that one's end.
+            self._looked, self._due = now, min(self._due if before else math.inf, now + ttl / 3000)
         return True
 
     def drop(self, lease: Lease) -> bool:
@@ -62,15 +62,18 @@ class Renewal(Generic[C]):
         return dropped
 
     def pause(self) -> float | None:
-        """Return the time from the last look until a third of the shortest lease is over; None: none is held."""
+        """Return the time from the last look until a third of the shortest lease is over; None: none is held.
+
+        Slept from the end of a look that took long, it makes the next one so much later, and leaves jobs their turn.
+        """
         with self._lock:
             return max(0.0, self._due - self._looked) if self._shortest else None
 
     def __call__(self, db: C) -> None:
         """Renew, if it is time.
 
-        Whoever is frozen while he writes holds up all others: nothing is written before it is due. Nor does it wait
-        for the others' lock, or for the server, longer than until it is due again: jobs may wait behind it.
+        Whoever is frozen while he writes holds up all others: nothing is written before it is due. Jobs may wait
+        behind it, and where it fails a lease should live to see the next time: it is tried for half the time till then.
         """
         with self._lock:
             held, self._looked = list(self._held.values()), self._clock()
@@ -80,4 +83,4 @@ class Renewal(Generic[C]):
             third = self._shortest / 3000
             self._due = self._looked + third
         if held:
-            self._renew(db, held, third)
+            self._renew(db, held, third / 2)

@@ -22,6 +22,7 @@ class Renewed:
     """What was renewed: the sessions, the time, for how long others are waited for. The time is the test's."""
 
     now: float = 1000.0
+    takes: float = 0.0  # seconds, each time
     times: list[tuple[list[str], float, float]] = field(default_factory=list)
 
     def chore(self) -> Renewal["Renewed"]:
@@ -29,6 +30,7 @@ class Renewed:
 
     def renew(self, held: Collection[Held], patience: float) -> None:
         self.times.append(([lease.session_id for lease, _ in held], self.now, patience))
+        self.now += self.takes
 
 
 def test_when_no_lease_is_held_any_more_the_thread_sleeps() -> None:
@@ -55,7 +57,7 @@ def test_a_lease_that_was_given_just_now_is_not_renewed() -> None:
     assert chore.pause() == pytest.approx(0.075), "it is due when a third is over, however often that is looked at"
     renewed.now += 0.075
     chore(renewed)
-    assert renewed.times == [(["s"], 1000.2, 0.2)]
+    assert renewed.times == [(["s"], 1000.2, 0.1)]
     assert chore.pause() == pytest.approx(0.2)
 
 
@@ -69,8 +71,27 @@ def test_the_shortest_of_those_that_are_held_says_when_the_next_time_is() -> Non
     chore.drop(LEASE)
     renewed.now += 2
     chore(renewed)
-    assert renewed.times == [(["s", "other"], 1002, 2), (["other"], 1004, 20)]
+    assert renewed.times == [(["s", "other"], 1002, 1), (["other"], 1004, 10)]
     assert chore.pause() == pytest.approx(20)
+
+
+def test_a_shorter_lease_does_not_wait_for_what_a_renewal_took_before_it() -> None:
+    chore = (renewed := Renewed(takes=4)).chore()
+    chore.hold(LEASE, 60_000)
+    renewed.now += 20
+    chore(renewed)
+    ended = renewed.now
+    renewed.now += 1
+    claimed = renewed.now
+    assert chore.hold(OTHER, 3000)
+    pause = chore.pause()
+    assert pause is not None
+    assert ended + pause <= claimed + 1, "the thread counts it from the end of its last chore"
+    chore(renewed)
+    assert len(renewed.times) == 1
+    pause = chore.pause()
+    assert pause is not None
+    assert claimed + pause <= claimed + 1
 
 
 # --- the journals' own threads: a first look, on a connection that is to be made, takes them 50 ms -----------------

@@ -36,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def _renew(link: Link, held: Collection[Held], patience: float) -> None:
-    link.run("renewal of leases", lambda attempt: write.renew(attempt, held), patience=patience / 2)
+    link.run("renewal of leases", lambda attempt: write.renew(attempt, held), patience=patience)
 
 
 class Database:
