@@ -1,4 +1,4 @@
-"""Leases that this process holds, and when they are renewed: three times within their TTL, not before."""
+"""Leases that this process holds, and when they are renewed: all at once, each third of the shortest TTL."""
 
 import math
 import threading
@@ -13,7 +13,7 @@ Held = tuple[Lease, int]  # a lease, with its TTL in milliseconds
 
 
 class Renewal(Generic[C]):
-    """The chore of one thread: renew every held lease three times within its TTL.
+    """The chore of one thread: renew every held lease at least three times within its TTL.
 
     Args:
         renew: does it, for all at once; behind so many seconds it is not tried again. It may fail: the fence
